@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the kinds of backend share: the queue of calls that have not begun, and the turn of the event loop that begins them. */
+
+#include "backend/backend.h"
+
+typedef struct BackendOps {
+        /* Begins at most one call: the head of B's queue, if there is one and room for it. Runs the call's callback last, or not at
+         * all, for that may free B. Called after backend_wake(). */
+        void (*turn)(Backend *b);
+
+        /* Frees what the kind of backend has beyond a Backend, and B itself. */
+        void (*free)(Backend *b);
+} BackendOps;
+
+/* The first member of each kind's own structure. */
+struct Backend {
+        const BackendOps *ops;
+        char *name;
+        bool selects_identifiers;
+        sd_event *event;
+        sd_event_source *wake;
+        BackendCall *queue; /* oldest first */
+};
+
+struct BackendCall {
+        backend_done_t done; /* NULL once cancelled, and while it runs */
+        void *userdata;
+        BackendVerb verb;
+        char *node; /* "" if the verb has none */
+        uint16_t tag;
+        Portal *portals;
+        size_t n_portals;
+        BackendCall *prev, *next;
+};
+
+/* Fills the common part. B is zeroed memory; on failure the caller frees it with backend_free(). */
+int backend_init(Backend *b, const BackendOps *ops, sd_event *event, const char *name, bool selects_identifiers);
+
+/* Has ops->turn() called from the event loop, once. */
+int backend_wake(Backend *b);
+
+/* Takes the oldest call off the queue; NULL if none waits. */
+BackendCall *backend_take_call(Backend *b);
+
+BackendCall *backend_call_free(BackendCall *c);
+DEFINE_TRIVIAL_CLEANUP(BackendCall *, backend_call_free);
+
+/* Tells the caller and frees C, which is in no list any more. The backend may be gone when this returns. */
+void backend_call_finish(BackendCall *c, const BackendResult *result);

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "bus/authority.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "basic/log.h"
+
+#define POLKIT_NAME "org.freedesktop.PolicyKit1"
+#define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
+#define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
+#define POLKIT_ALLOW_INTERACTION 1u
+
+struct Authority {
+        sd_bus *bus;
+        uint64_t deadline_usec;
+        Question *asking; /* those for which polkit is being asked */
+        unsigned n_asking;
+        uint64_t last_cookie;
+};
+
+struct Question {
+        Authority *authority;
+        sd_bus_message *message;
+        const char *action;
+        char **details;
+        question_answered_t answered;
+        void *userdata;
+
+        uid_t uid;
+        uint64_t expires_usec; /* UINT64_MAX: a person may be typing a password */
+        sd_bus_slot *slot;     /* of the call under way */
+        sd_bus_slot *leaving;  /* watches the caller's name */
+        char cookie[32];       /* by which polkit is told to forget the question; "" unless it is asking */
+        Question *next, **link;
+};
+
+int authority_new(sd_bus *bus, uint64_t deadline_usec, Authority **ret) {
+        Authority *a;
+
+        a = calloc(1, sizeof(*a));
+        if (!a)
+                return -ENOMEM;
+        a->bus = bus;
+        a->deadline_usec = deadline_usec;
+
+        *ret = a;
+        return 0;
+}
+
+Authority *authority_free(Authority *a) {
+        free(a);
+        return NULL;
+}
+
+uid_t question_uid(const Question *q) {
+        return q->uid;
+}
+
+static uint64_t now_usec(void) {
+        struct timespec t;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
+}
+
+static bool is_asking(const Question *q) {
+        return q->cookie[0] != '\0';
+}
+
+static void question_stop_asking(Question *q) {
+        if (!is_asking(q))
+                return;
+
+        *q->link = q->next;
+        if (q->next)
+                q->next->link = q->link;
+        q->authority->n_asking--;
+        q->cookie[0] = '\0';
+}
+
+/* Lets polkit take its password prompt away. It says nothing that we would wait for. */
+static void question_cancel(Question *q) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+
+        if (sd_bus_message_new_method_call(q->authority->bus, &m, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE,
+                                           "CancelCheckAuthorization") < 0 ||
+            sd_bus_message_append(m, "s", q->cookie) < 0 || sd_bus_message_set_expect_reply(m, false) < 0 ||
+            sd_bus_message_set_auto_start(m, false) < 0)
+                return;
+
+        (void) sd_bus_send(q->authority->bus, m, NULL);
+}
+
+Question *question_free(Question *q) {
+        if (!q)
+                return NULL;
+
+        if (is_asking(q))
+                question_cancel(q);
+        question_stop_asking(q);
+
+        sd_bus_slot_unref(q->slot);
+        sd_bus_slot_unref(q->leaving);
+        sd_bus_message_unref(q->message);
+        for (char **d = q->details; d && *d; d++)
+                free(*d);
+        free(q->details);
+        free(q);
+        return NULL;
+}
+
+static void question_answer(Question *q, Verdict verdict, const sd_bus_error *error) {
+        question_stop_asking(q);
+        q->slot = sd_bus_slot_unref(q->slot);
+
+        q->answered(q, verdict, error, q->userdata);
+}
+
+static void question_refuse(Question *q, const char *name, const char *format, ...) _printf_(3, 4);
+static void question_refuse(Question *q, const char *name, const char *format, ...) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        (void) sd_bus_error_setfv(&error, name, format, ap);
+        va_end(ap);
+
+        question_answer(q, VERDICT_REFUSED, &error);
+}
+
+static const char *refuse_limit(Question *q) {
+        unsigned n = 0;
+
+        if (q->authority->n_asking >= QUESTIONS_MAX)
+                return "too many authorization questions are open";
+
+        for (const Question *other = q->authority->asking; other; other = other->next)
+                if (other->uid == q->uid)
+                        n++;
+        if (n >= QUESTIONS_PER_UID_MAX)
+                return "too many authorization questions of this user are open";
+
+        return NULL;
+}
+
+static int polkit_answered(sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *ret_error) {
+        Question *q = userdata;
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+        int r, granted = 0, challenge = 0;
+
+        if (e) {
+                log_warning("Failed to ask polkit about %s for uid %u: %s", q->action, (unsigned) q->uid,
+                            e->message ? e->message : e->name);
+
+                /* The bus, too, says NoReply: when polkit ends without having answered. */
+                if (now_usec() >= q->expires_usec)
+                        question_refuse(q, ERROR_NAME_PREFIX "Timeout",
+                                        "polkit did not answer whether %s is allowed; see whether polkit.service is well (%u)",
+                                        q->action, refusal_common_code(REFUSAL_TIMEOUT));
+                else
+                        question_refuse(
+                                q, SD_BUS_ERROR_ACCESS_DENIED,
+                                "polkit could not be asked whether %s is allowed; until it can, root alone may change anything",
+                                q->action);
+                return 1;
+        }
+
+        r = sd_bus_message_enter_container(reply, 'r', "bba{ss}");
+        if (r > 0)
+                r = sd_bus_message_read(reply, "bb", &granted, &challenge);
+        if (r <= 0) {
+                log_error("polkit gave an answer of an unknown form about %s", q->action);
+                question_refuse(q, SD_BUS_ERROR_ACCESS_DENIED, "polkit gave an answer of an unknown form about %s", q->action);
+                return 1;
+        }
+
+        if (granted)
+                question_answer(q, VERDICT_GRANTED, NULL);
+        else if (challenge && sd_bus_message_get_allow_interactive_authorization(q->message) <= 0)
+                question_refuse(q, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+                                "%s needs a person to authenticate, and the call does not allow to ask one", q->action);
+        else
+                question_refuse(q, SD_BUS_ERROR_ACCESS_DENIED, "polkit does not allow %s to uid %u", q->action,
+                                (unsigned) q->uid);
+
+        return 1;
+}
+
+static int question_ask_polkit(Question *q) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        Authority *a = q->authority;
+        bool interactive = sd_bus_message_get_allow_interactive_authorization(q->message) > 0;
+        char cookie[sizeof(q->cookie)];
+        int r;
+
+        r = sd_bus_message_new_method_call(a->bus, &m, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE, "CheckAuthorization");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "(sa{sv})s", "system-bus-name", 1, "name", "s", sd_bus_message_get_sender(q->message),
+                                  q->action);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(m, 'a', "{ss}");
+        if (r < 0)
+                return r;
+        for (char **d = q->details; d && *d; d += 2) {
+                r = sd_bus_message_append(m, "{ss}", d[0], d[1]);
+                if (r < 0)
+                        return r;
+        }
+        r = sd_bus_message_close_container(m);
+        if (r < 0)
+                return r;
+
+        (void) snprintf(cookie, sizeof(cookie), "iscsi-%" PRIu64, ++a->last_cookie);
+        r = sd_bus_message_append(m, "us", interactive ? POLKIT_ALLOW_INTERACTION : 0u, cookie);
+        if (r < 0)
+                return r;
+
+        q->expires_usec = interactive ? UINT64_MAX : now_usec() + a->deadline_usec;
+        r = sd_bus_call_async(a->bus, &q->slot, m, polkit_answered, q, interactive ? UINT64_MAX : a->deadline_usec);
+        if (r < 0)
+                return r;
+
+        memcpy(q->cookie, cookie, sizeof(cookie));
+        q->next = a->asking;
+        if (q->next)
+                q->next->link = &q->next;
+        q->link = &a->asking;
+        a->asking = q;
+        a->n_asking++;
+        return 0;
+}
+
+static int caller_left(_unused_ sd_bus_message *m, void *userdata, _unused_ sd_bus_error *ret_error) {
+        Question *q = userdata;
+
+        if (is_asking(q))
+                question_cancel(q);
+        question_answer(q, VERDICT_LEFT, NULL);
+        return 0;
+}
+
+static int question_watch_caller(Question *q) {
+        _cleanup_free_ char *match = NULL;
+
+        if (asprintf(&match,
+                     "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
+                     "member='NameOwnerChanged',arg0='%s',arg2=''",
+                     sd_bus_message_get_sender(q->message)) < 0)
+                return -ENOMEM;
+
+        return sd_bus_add_match_async(q->authority->bus, &q->leaving, match, caller_left, NULL, q);
+}
+
+static int uid_answered(sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *ret_error) {
+        Question *q = userdata;
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+        const char *limit;
+        uint32_t uid;
+        int r;
+
+        if (e) {
+                /* The bus knows all who are on it: the caller is not, any more. */
+                if (sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
+                        question_answer(q, VERDICT_LEFT, NULL);
+                else
+                        question_refuse(q, SD_BUS_ERROR_ACCESS_DENIED, "The bus does not tell who is calling: %s",
+                                        e->message ? e->message : e->name);
+                return 1;
+        }
+
+        r = sd_bus_message_read(reply, "u", &uid);
+        if (r <= 0 || uid == UINT32_MAX) {
+                question_refuse(q, SD_BUS_ERROR_ACCESS_DENIED, "The bus does not tell who is calling");
+                return 1;
+        }
+
+        q->uid = uid;
+        if (uid == 0) {
+                question_answer(q, VERDICT_GRANTED, NULL);
+                return 1;
+        }
+
+        limit = refuse_limit(q);
+        if (limit) {
+                question_refuse(q, ERROR_NAME_PREFIX "LimitReached", "%s; answer or cancel one first (%u)", limit,
+                                refusal_common_code(REFUSAL_LIMIT_REACHED));
+                return 1;
+        }
+
+        /* Watched before polkit is asked: the bus takes our messages in order, so a caller that leaves at any time is either unknown to
+         * polkit, which then answers with an error, or told to us. */
+        q->slot = sd_bus_slot_unref(q->slot);
+        r = question_watch_caller(q);
+        if (r >= 0)
+                r = question_ask_polkit(q);
+        if (r < 0) {
+                log_error_errno(r, "Failed to ask polkit about %s", q->action);
+                question_refuse(q, SD_BUS_ERROR_ACCESS_DENIED, "polkit could not be asked whether %s is allowed", q->action);
+        }
+
+        return 1;
+}
+
+int authority_ask(Authority *a, sd_bus_message *m, const char *action, const char *const *details, question_answered_t answered,
+                  void *userdata, Question **ret) {
+        Question *q;
+        size_t n = 0;
+        int r;
+
+        q = calloc(1, sizeof(*q));
+        if (!q)
+                return -ENOMEM;
+        q->authority = a;
+        q->message = sd_bus_message_ref(m);
+        q->action = action;
+        q->answered = answered;
+        q->userdata = userdata;
+        q->uid = (uid_t) -1;
+
+        while (details[n])
+                n++;
+        q->details = calloc(n + 1, sizeof(char *));
+        for (size_t i = 0; q->details && i < n; i++) {
+                q->details[i] = strdup(details[i]);
+                if (!q->details[i]) {
+                        question_free(q);
+                        return -ENOMEM;
+                }
+        }
+        if (!q->details) {
+                question_free(q);
+                return -ENOMEM;
+        }
+
+        r = sd_bus_call_method_async(a->bus, &q->slot, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                     "GetConnectionUnixUser", uid_answered, q, "s", sd_bus_message_get_sender(m));
+        if (r < 0) {
+                question_free(q);
+                return r;
+        }
+
+        *ret = q;
+        return 0;
+}

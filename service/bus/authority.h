@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Who may change anything: asks the bus for the caller's uid and polkit for its permission, without ever waiting.
+ *
+ * Fails closed: whatever is not a clear yes is a no. The subject is the caller's unique bus name, which the bus never gives to anybody
+ * else. Interaction is allowed if and only if the message says so; then a person may be typing a password and there is no deadline. uid 0 is not
+ * asked about (polkit's own rule), so root works without polkit and ten times faster. */
+
+#include "bus/manager.h"
+
+typedef struct Question Question;
+
+/* Questions that may be open at once. dbus-daemon allows our connection 128 pending replies: an uncapped daemon would fail for everybody. */
+#define QUESTIONS_MAX 64u
+#define QUESTIONS_PER_UID_MAX 8u
+
+#define AUTHORITY_DEADLINE_USEC (25 * UINT64_C(1000000))
+
+typedef enum Verdict {
+        VERDICT_GRANTED,
+        VERDICT_REFUSED, /* ERROR says why and is what the caller gets */
+        VERDICT_LEFT,    /* the caller left the bus, before or after a grant: do not act, do not answer */
+} Verdict;
+
+/* Called once with the answer, and perhaps once more with VERDICT_LEFT as long as a granted question is kept. The callee may free it. */
+typedef void (*question_answered_t)(Question *q, Verdict verdict, const sd_bus_error *error, void *userdata);
+
+/* DEADLINE_USEC is for questions that no person may answer. */
+int authority_new(sd_bus *bus, uint64_t deadline_usec, Authority **ret);
+Authority *authority_free(Authority *a); /* after all of its questions */
+
+/* Asks whether the sender of M may do ACTION. DETAILS are pairs of names and values for polkit's rules, NULL-terminated, copied. Returns 0, or a
+ * negative errno when nothing was asked; ANSWERED is never called from within. */
+int authority_ask(Authority *a, sd_bus_message *m, const char *action, const char *const *details, question_answered_t answered,
+                  void *userdata, Question **ret);
+
+/* Withdraws the question: polkit is told to forget it. */
+Question *question_free(Question *q);
+
+uid_t question_uid(const Question *q); /* of the caller, from the first answer on; (uid_t) -1 if it is not known */

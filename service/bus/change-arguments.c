@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "bus/change-arguments.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/name.h"
+
+void arguments_done(Arguments *a) {
+        free(a->portals);
+        *a = (Arguments){};
+}
+
+static int read_portals(Arguments *a, sd_bus_message *m, Model *model) {
+        const char *path;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "o");
+        if (r < 0)
+                return r;
+
+        while ((r = sd_bus_message_read_basic(m, 'o', &path)) > 0) {
+                if ((a->n_portals & (a->n_portals - 1)) == 0) {
+                        size_t n = a->n_portals ? a->n_portals * 2 : 1;
+                        Reference *p;
+
+                        p = realloc(a->portals, n * sizeof(Reference));
+                        if (!p)
+                                return -ENOMEM;
+                        a->portals = p;
+                }
+                a->portals[a->n_portals++] = (Reference){ path, model_find_object(model, path) };
+        }
+        if (r < 0)
+                return r;
+
+        return sd_bus_message_exit_container(m);
+}
+
+static bool is_option_of(const ChangeKind *kind, const char *key) {
+        for (const char *const *o = kind->options; o && *o; o++)
+                if (strcmp(*o, key) == 0)
+                        return true;
+
+        return false;
+}
+
+static int read_option(Arguments *a, const ChangeKind *kind, sd_bus_message *m, const char *key, char **ret_why) {
+        const char *contents, *wanted;
+        size_t size;
+        int r;
+
+        if (!is_option_of(kind, key))
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Option \"%.64s\" is not defined for %s", key,
+                              method_name(kind->method));
+
+        wanted = strcmp(key, "Name") == 0 ? "s" : "aq";
+        r = sd_bus_message_peek_type(m, NULL, &contents);
+        if (r < 0)
+                return r;
+        if (strcmp(contents, wanted) != 0)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Option %s has the type %.32s, it must be %s", key, contents,
+                              wanted);
+        if (wanted[0] == 's' ? a->name != NULL : a->roles != NULL)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Option %s is given twice", key);
+
+        if (wanted[0] == 's')
+                return sd_bus_message_read(m, "v", "s", &a->name) < 0 ? -EBADMSG : 0;
+
+        r = sd_bus_message_enter_container(m, 'v', "aq");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_array(m, 'q', (const void **) &a->roles, &size);
+        if (r < 0)
+                return r;
+        a->n_roles = size / sizeof(uint16_t);
+        if (!a->roles) {
+                static const uint16_t none[1];
+
+                a->roles = none; /* given, and empty */
+        }
+        return sd_bus_message_exit_container(m);
+}
+
+static int read_options(Arguments *a, const ChangeKind *kind, sd_bus_message *m, char **ret_why) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                const char *key;
+
+                r = sd_bus_message_read_basic(m, 's', &key);
+                if (r < 0)
+                        return r;
+                r = read_option(a, kind, m, key, ret_why);
+                if (r != 0)
+                        return r;
+                r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+
+        return sd_bus_message_exit_container(m);
+}
+
+int arguments_read(Arguments *a, const ChangeKind *kind, sd_bus_message *m, Model *model, char **ret_why) {
+        const char *path;
+        int r;
+
+        arguments_done(a);
+
+        r = sd_bus_message_rewind(m, true);
+        if (r < 0)
+                return r;
+
+        for (const char *t = kind->in; *t; t++) {
+                if (*t == 'o') {
+                        r = sd_bus_message_read_basic(m, 'o', &path);
+                        if (r < 0)
+                                return r;
+                        a->paths[a->n_paths++] = (Reference){ path, model_find_object(model, path) };
+                } else if (*t == 's')
+                        r = sd_bus_message_read_basic(m, 's', &a->text);
+                else if (*t == 'q')
+                        r = sd_bus_message_read_basic(m, 'q', &a->number);
+                else if (strncmp(t, "ao", 2) == 0) {
+                        r = read_portals(a, m, model);
+                        t += 1;
+                } else {
+                        r = read_options(a, kind, m, ret_why);
+                        t += strlen("a{sv}") - 1;
+                }
+                if (r < 0 || (r > 0 && *ret_why))
+                        return r;
+        }
+
+        return 0;
+}
+
+/* The element of PATH behind PREFIX, decoded; NULL if PATH is not below PREFIX or what it says is not fit to be shown. */
+static char *decode_below(const char *path, const char *prefix) {
+        size_t n = strlen(prefix);
+        _cleanup_free_ char *start = NULL, *name = NULL;
+
+        if (strncmp(path, prefix, n) != 0 || path[n] != '/')
+                return NULL;
+
+        start = strndup(path, n + 1 + strcspn(path + n + 1, "/"));
+        if (!start || sd_bus_path_decode(start, prefix, &name) <= 0)
+                return NULL;
+        for (const char *p = name; *p; p++)
+                if (iscntrl((unsigned char) *p))
+                        return NULL;
+
+        return TAKE_PTR(name);
+}
+
+char **details_free(char **d) {
+        for (char **p = d; p && *p; p++)
+                free(*p);
+        free(d);
+        return NULL;
+}
+
+/* The names of the portals, separated by blanks; a path that is not a portal's stands as it is. */
+static char *describe_portals(const Arguments *a) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *f;
+
+        f = open_memstream(&text, &size);
+        if (!f)
+                return NULL;
+
+        for (size_t i = 0; i < a->n_portals + a->n_paths; i++) {
+                const char *path = i < a->n_portals ? a->portals[i].text : a->paths[i - a->n_portals].text;
+                _cleanup_free_ char *name = NULL;
+
+                name = decode_below(path, TCP_PATH);
+                if (!name)
+                        name = decode_below(path, IP_PATH);
+                if (name || i < a->n_portals)
+                        (void) fprintf(f, "%s%s", ftell(f) > 0 ? " " : "", name ? name : path);
+        }
+
+        return fclose(f) == 0 ? TAKE_PTR(text) : NULL;
+}
+
+static char *describe_roles(const Arguments *a, const ChangeKind *kind) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *f;
+
+        f = open_memstream(&text, &size);
+        if (!f)
+                return NULL;
+
+        if (strchr(kind->in, 'q'))
+                (void) fprintf(f, "%u", a->number);
+        else if (!a->roles)
+                (void) fprintf(f, "%u", ROLE_TARGET);
+        for (size_t i = 0; i < a->n_roles && i < 2; i++)
+                (void) fprintf(f, "%s%u", i > 0 ? " " : "", a->roles[i]);
+
+        return fclose(f) == 0 ? TAKE_PTR(text) : NULL;
+}
+
+static char *describe_identifier(const Arguments *a, const ChangeKind *kind) {
+        char *text = NULL;
+
+        if (a->text) {
+                text = strdup(a->text);
+                for (char *p = text; p && *p; p++)
+                        *p = (char) toupper((unsigned char) *p);
+        } else if (a->n_paths > 0) {
+                const char *last = strrchr(a->paths[0].text, '/');
+
+                if (strstr(a->paths[0].text, "/endpoint/"))
+                        text = strdup(last + 1);
+        }
+
+        return text;
+}
+
+static char *describe_group(const Arguments *a) {
+        if (a->text)
+                return strdup(a->text);
+
+        for (unsigned i = 0; i < a->n_paths; i++) {
+                char *id = decode_below(a->paths[i].text, GROUP_PATH);
+
+                if (id)
+                        return id;
+        }
+
+        return NULL;
+}
+
+/* A name as the service would store it, so that a rule that compares names cannot be got round by spelling; else as it was given. */
+static char *normalize_or_copy(const char *name) {
+        const char *reason;
+        char *n;
+
+        return iscsi_name_normalize(name, &n, &reason) >= 0 ? n : strdup(name);
+}
+
+int arguments_node_name(const Arguments *a, const ChangeKind *kind, char **ret) {
+        *ret = NULL;
+
+        if (kind->method == METHOD_CREATE_ISCSI_NODE)
+                *ret = a->name ? normalize_or_copy(a->name) : NULL;
+        else if (a->n_paths > 0)
+                *ret = decode_below(a->paths[0].text, NODE_PATH);
+
+        return 0;
+}
+
+int arguments_describe(const Arguments *a, const ChangeKind *kind, char ***ret) {
+        _cleanup_(details_freep) char **d = NULL;
+        size_t n = 0;
+
+        d = calloc(2 * 6 + 1, sizeof(char *));
+        if (!d)
+                return -ENOMEM;
+
+        for (const char *const *key = kind->details; key && *key; key++) {
+                char *value = NULL;
+
+                if (strcmp(*key, "node") == 0)
+                        (void) arguments_node_name(a, kind, &value);
+                else if (strcmp(*key, "role") == 0)
+                        value = describe_roles(a, kind);
+                else if (strcmp(*key, "identifier") == 0)
+                        value = describe_identifier(a, kind);
+                else if (strcmp(*key, "portals") == 0)
+                        value = describe_portals(a);
+                else if (strcmp(*key, "group") == 0)
+                        value = describe_group(a);
+
+                if (!value)
+                        continue;
+                d[n++] = strdup(*key);
+                d[n++] = value;
+                if (!d[n - 2])
+                        return -ENOMEM;
+        }
+
+        *ret = TAKE_PTR(d);
+        return 0;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "lio/lio-lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "lio/lio-steps.h"
+
+#define POLL_MSEC 20
+
+static uint64_t now_msec(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t) ts.tv_sec * 1000u + (uint64_t) ts.tv_nsec / 1000000u;
+}
+
+static int try_shared(int fd, off_t unused _unused_) {
+        return flock(fd, LOCK_SH | LOCK_NB) < 0 ? -errno : 0;
+}
+
+static int try_byte(int fd, off_t offset) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1 };
+
+        return fcntl(fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
+}
+
+/* Tries again and again until it has the lock (0), the time is over (-EBUSY), the peer has hung up (-ECANCELED) or something is wrong. */
+static int wait_for(int (*try)(int fd, off_t offset), int fd, off_t offset, unsigned timeout, int peer_fd) {
+        uint64_t until = now_msec() + timeout * 1000u;
+
+        for (;;) {
+                int r;
+
+                r = try(fd, offset);
+                if (r != -EWOULDBLOCK && r != -EACCES)
+                        return r;
+                if (now_msec() >= until)
+                        return -EBUSY;
+                if (peer_has_hung_up(peer_fd, POLL_MSEC))
+                        return -ECANCELED;
+        }
+}
+
+/* FNV-1a, cut to what an offset may be. */
+static off_t offset_of_name(const char *name) {
+        uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+        for (const unsigned char *p = (const unsigned char *) name; *p; p++)
+                h = (h ^ *p) * UINT64_C(0x100000001b3);
+
+        return (off_t) (h >> 2);
+}
+
+int lio_lock_take(const char *path, unsigned timeout, const char *node, int peer_fd, LioReport *report, int *ret_fd) {
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        int r;
+
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return lio_refuse(report, REFUSAL_FAILED, "Cannot open the lock file %s: %s", path, strerror(errno));
+        if (!S_ISREG(st.st_mode))
+                return lio_refuse(report, REFUSAL_FAILED, "The lock file %s is not a regular file", path);
+
+        r = wait_for(try_shared, fd, 0, timeout, peer_fd);
+        if (r == -EBUSY)
+                return lio_refuse(report, REFUSAL_BUSY,
+                                  "Another program holds the lock %s, probably an open targetcli session; close it and try again",
+                                  path);
+        if (r >= 0) {
+                r = wait_for(try_byte, fd, offset_of_name(node), timeout, peer_fd);
+                if (r == -EBUSY)
+                        return lio_refuse(report, REFUSAL_BUSY, "Another change of node %s is still under way; try again later",
+                                          node);
+        }
+        if (r == -ECANCELED)
+                return lio_refuse(report, REFUSAL_FAILED, "The caller hung up");
+        if (r < 0)
+                return lio_refuse(report, REFUSAL_FAILED, "Cannot lock %s: %s", path, strerror(-r));
+
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}

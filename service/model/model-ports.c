@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Ports of the model and what they bind to. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "model/model-internal.h"
+
+#define ISID_FIRST 0x800000000001ull /* T = 10b (random), A = 0, the rest a number that the service counts up */
+#define ISID_LAST 0x80FFFFFFFFFFull
+
+Port *model_find_port(Model *m, Node *node, uint64_t identifier) {
+        typeof(((Port *) NULL)->key) key;
+        Port *p;
+
+        memset(&key, 0, sizeof(key)); /* padding is compared too */
+        key.node = node;
+        key.identifier = identifier;
+        HASH_FIND(hh, m->ports, &key, sizeof(key), p);
+        return p;
+}
+
+Port *model_find_user_of_portal(Model *m, Node *node, TcpEndpoint *tcp) {
+        typeof(((Binding *) NULL)->key) key;
+        Binding *b;
+
+        memset(&key, 0, sizeof(key));
+        key.node = node;
+        key.tcp = tcp;
+        HASH_FIND(hh, m->bindings, &key, sizeof(key), b);
+        return b ? b->port : NULL;
+}
+
+Object *binding_endpoint(const Binding *b) {
+        return b->key.tcp ? &b->key.tcp->object : &b->ip->object;
+}
+
+Portal binding_portal(const Binding *b) {
+        return b->key.tcp ? b->key.tcp->portal : (Portal){ .address = b->ip->address };
+}
+
+Binding *port_find_binding(Port *p, const Object *endpoint) {
+        for (size_t i = 0; i < p->n_bindings; i++)
+                if (binding_endpoint(p->bindings[i]) == endpoint)
+                        return p->bindings[i];
+
+        return NULL;
+}
+
+static void binding_free(Model *m, Binding *b) {
+        LIST_REMOVE(b, next_of_endpoint, link_of_endpoint);
+
+        if (b->key.tcp) {
+                HASH_DELETE(hh, m->bindings, b);
+                endpoint_release_tcp(m, b->key.tcp);
+        } else
+                endpoint_release_ip(m, b->ip);
+
+        free(b);
+}
+
+static int port_add_binding(Model *m, Port *p, const Portal *portal) {
+        TcpEndpoint *tcp = NULL;
+        IpEndpoint *ip = NULL;
+        Binding *b, **array;
+        int r;
+
+        r = p->role == ROLE_TARGET ? endpoint_acquire_tcp(m, portal, true, model_find_portal_group(m, 0), &tcp)
+                                   : endpoint_acquire_ip(m, &portal->address, &ip);
+        if (r < 0)
+                return r;
+
+        if (tcp ? model_find_user_of_portal(m, p->key.node, tcp) != NULL : port_find_binding(p, &ip->object) != NULL) {
+                r = -EEXIST;
+                goto fail;
+        }
+
+        array = realloc(p->bindings, (p->n_bindings + 1) * sizeof(Binding *));
+        if (!array) {
+                r = -ENOMEM;
+                goto fail;
+        }
+        p->bindings = array;
+
+        b = calloc(1, sizeof(*b));
+        if (!b) {
+                r = -ENOMEM;
+                goto fail;
+        }
+        b->key.node = p->key.node;
+        b->key.tcp = tcp;
+        b->port = p;
+        b->ip = ip;
+
+        if (tcp) {
+                LIST_ADD(tcp->bound_by, b, next_of_endpoint, link_of_endpoint);
+                HASH_ADD(hh, m->bindings, key, sizeof(b->key), b);
+        } else
+                LIST_ADD(ip->bound_by, b, next_of_endpoint, link_of_endpoint);
+
+        p->bindings[p->n_bindings++] = b;
+        return 0;
+
+fail:
+        if (tcp)
+                endpoint_release_tcp(m, tcp);
+        if (ip)
+                endpoint_release_ip(m, ip);
+        return r;
+}
+
+static void port_free(Model *m, Port *p) {
+        while (p->n_bindings > 0)
+                binding_free(m, p->bindings[--p->n_bindings]);
+
+        LIST_REMOVE(p, next_of_node, link_of_node);
+        HASH_DELETE(hh, m->ports, p);
+        m->counts.ports--;
+
+        free(p->bindings);
+        free(p->description);
+        free(p);
+}
+
+int model_add_port(Model *m, Node *n, uint16_t role, uint64_t identifier, const Portal *portals, size_t n_portals, bool managed,
+                   Port **ret) {
+        Port *p;
+        int r;
+
+        if (model_find_port(m, n, identifier))
+                return -EEXIST;
+
+        p = calloc(1, sizeof(*p));
+        if (!p)
+                return -ENOMEM;
+        p->object.type = OBJECT_PORT;
+        p->key.node = n;
+        p->key.identifier = identifier;
+        p->role = role;
+        p->managed = managed;
+
+        LIST_ADD(n->ports, p, next_of_node, link_of_node);
+        HASH_ADD(hh, m->ports, key, sizeof(p->key), p);
+        m->counts.ports++;
+
+        for (size_t i = 0; i < n_portals; i++) {
+                r = port_add_binding(m, p, portals + i);
+                if (r < 0) {
+                        port_free(m, p);
+                        return r;
+                }
+        }
+
+        *ret = p;
+        return 0;
+}
+
+static void port_tell_neighbours(Model *m, Port *p) {
+        object_changed(m, &p->key.node->object, "ProtocolEndpoints");
+        for (size_t i = 0; i < p->n_bindings; i++)
+                object_changed(m, binding_endpoint(p->bindings[i]), "BoundBy");
+}
+
+int model_publish_port(Model *m, Port *p) {
+        int r;
+
+        if (p->object.path)
+                return 0;
+
+        r = object_publish(m, &p->object);
+        if (r < 0)
+                return r;
+
+        port_tell_neighbours(m, p);
+        return 0;
+}
+
+void model_remove_port(Model *m, Port *p) {
+        Node *n = p->key.node;
+        uint64_t id = p->key.identifier;
+
+        /* Whatever its role: an initiator port may have the number of a tag, and both roles share the Identifiers of a node. */
+        if (id >= 1 && id < n->tag_hint)
+                n->tag_hint = id;
+        if (id >= ISID_FIRST && id < n->isid_hint)
+                n->isid_hint = id;
+
+        if (p->object.path) {
+                object_retract(m, &p->object);
+                port_tell_neighbours(m, p);
+        }
+
+        port_free(m, p);
+}
+
+void model_set_port_state(Model *m, Port *p, ObjectState state, const char *description) {
+        if (p->state == state && strcmp(p->description ? p->description : "", description ? description : "") == 0)
+                return;
+
+        p->state = state;
+        free(p->description);
+        p->description = description ? strdup(description) : NULL;
+
+        object_changed(m, &p->object, "EnabledState", "OperationalStatus", "StatusDescriptions");
+}
+
+int model_bind_port(Model *m, Port *p, const Portal *portal) {
+        int r;
+
+        r = port_add_binding(m, p, portal);
+        if (r < 0)
+                return r;
+
+        object_changed(m, &p->object, "BindsTo", "StatusDescriptions");
+        object_changed(m, binding_endpoint(p->bindings[p->n_bindings - 1]), "BoundBy");
+        return 0;
+}
+
+void model_unbind_port(Model *m, Port *p, Binding *b) {
+        Object *endpoint = binding_endpoint(b);
+
+        for (size_t i = 0; i < p->n_bindings; i++)
+                if (p->bindings[i] == b) {
+                        memmove(p->bindings + i, p->bindings + i + 1, (p->n_bindings - i - 1) * sizeof(Binding *));
+                        p->n_bindings--;
+                        break;
+                }
+
+        object_changed(m, &p->object, "BindsTo", "StatusDescriptions");
+        LIST_REMOVE(b, next_of_endpoint, link_of_endpoint);
+        object_changed(m, endpoint, "BoundBy");
+
+        /* Listed nowhere now; binding_free() takes it out of a list once more. */
+        LIST_ADD(*(b->key.tcp ? &b->key.tcp->bound_by : &b->ip->bound_by), b, next_of_endpoint, link_of_endpoint);
+        binding_free(m, b);
+}
+
+int model_choose_identifier(Model *m, Node *n, uint16_t role, uint64_t minimum, uint64_t *ret) {
+        uint64_t first = role == ROLE_TARGET ? 1 : ISID_FIRST, last = role == ROLE_TARGET ? TAG_MAX : ISID_LAST;
+        uint64_t *hint = role == ROLE_TARGET ? &n->tag_hint : &n->isid_hint;
+        uint64_t v;
+
+        if (*hint < first)
+                *hint = first;
+
+        /* The hint only grows here and falls when a port is removed: so this does not walk over all ports again and again. */
+        while (*hint <= last && model_find_port(m, n, *hint))
+                (*hint)++;
+
+        for (v = MAX2(*hint, minimum); v <= last; v++)
+                if (!model_find_port(m, n, v)) {
+                        *ret = v;
+                        return 0;
+                }
+
+        return -ERANGE;
+}

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The rules for nodes and ports; those for TCP endpoints and portal groups are in rules-portals.c. */
+
+#include "model/rules.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/name.h"
+#include "model/rules-internal.h"
+
+/* How many bytes of TEXT to print: at most MAX, and no part of a character. */
+static int excerpt(const char *text, size_t max) {
+        size_t n = strnlen(text, max + 1);
+
+        if (n > max)
+                for (n = max; n > 0 && ((unsigned char) text[n] & 0xC0) == 0x80; n--)
+                        ;
+        return (int) n;
+}
+
+int refuse(Refusal r, char **ret_why, const char *format, ...) {
+        char *why;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&why, format, ap);
+        va_end(ap);
+        if (n < 0) {
+                *ret_why = NULL;
+                return -ENOMEM;
+        }
+
+        /* Callers' texts are in it. Whatever they hold, it becomes one line that is shorter than what the bus carries. */
+        if ((size_t) n > REFUSAL_TEXT_MAX)
+                strcpy(why + excerpt(why, REFUSAL_TEXT_MAX - strlen("…")), "…");
+        for (char *p = why; *p; p++)
+                if ((unsigned char) *p < 0x20 || *p == 0x7F)
+                        *p = '?';
+
+        *ret_why = why;
+        return (int) r;
+}
+
+int check_text(const char *what, const char *text, char **ret_why) {
+        size_t n = 0;
+
+        for (const unsigned char *p = (const unsigned char *) text; *p; p++) {
+                if (*p < 0x20 || *p == 0x7F || (*p == 0xC2 && p[1] >= 0x80 && p[1] <= 0x9F))
+                        return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "%s holds a control character; leave it out", what);
+                n += (*p & 0xC0) != 0x80; /* counts characters, not bytes, of valid UTF-8 */
+        }
+
+        if (n > LIMIT_TEXT)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "%s has %zu characters; %u are allowed", what, n, LIMIT_TEXT);
+
+        return 0;
+}
+
+static const char *role_name(uint16_t role) {
+        return role == ROLE_TARGET ? "target" : "initiator";
+}
+
+Node *reference_node(const Reference *r) {
+        return r->object && r->object->type == OBJECT_NODE ? (Node *) r->object : NULL;
+}
+
+Port *reference_port(const Reference *r) {
+        return r->object && r->object->type == OBJECT_PORT ? (Port *) r->object : NULL;
+}
+
+TcpEndpoint *reference_tcp(const Reference *r) {
+        return r->object && r->object->type == OBJECT_TCP_ENDPOINT ? (TcpEndpoint *) r->object : NULL;
+}
+
+IpEndpoint *reference_ip(const Reference *r) {
+        return r->object && r->object->type == OBJECT_IP_ENDPOINT ? (IpEndpoint *) r->object : NULL;
+}
+
+PortalGroup *reference_group(const Reference *r) {
+        return r->object && r->object->type == OBJECT_PORTAL_GROUP ? (PortalGroup *) r->object : NULL;
+}
+
+static bool any_role_available(const Abilities *a) {
+        return a->roles[ROLE_INITIATOR].available || a->roles[ROLE_TARGET].available;
+}
+
+static int check_node_managed(const Node *n, char **ret_why) {
+        if (n->managed)
+                return 0;
+
+        return refuse(REFUSAL_NOT_MANAGED, ret_why,
+                      "Node %s was made by another program and can only be read here; change it with the program that made it",
+                      n->name);
+}
+
+static int check_port_managed(const Port *p, char **ret_why) {
+        if (p->managed)
+                return 0;
+
+        return refuse(REFUSAL_NOT_MANAGED, ret_why,
+                      "Port %012llX of node %s was made by another program and can only be read here; change it with the program "
+                      "that made it",
+                      (unsigned long long) p->key.identifier, p->key.node->name);
+}
+
+/* The shape of NetworkPortals: neither empty nor with a path twice. */
+static int check_portal_list(const CreatePortRequest *q, char **ret_why) {
+        if (q->n_portals == 0)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "NetworkPortals is empty; a port needs at least one portal");
+
+        if (q->n_portals > LIMIT_PORTALS_PER_PORT)
+                return refuse(REFUSAL_LIMIT_REACHED, ret_why, "NetworkPortals has %zu portals; a port may have %u", q->n_portals,
+                              LIMIT_PORTALS_PER_PORT);
+
+        for (size_t i = 0; i < q->n_portals; i++)
+                for (size_t j = 0; j < i; j++)
+                        if (strcmp(q->portals[i].text, q->portals[j].text) == 0)
+                                return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
+                                              "NetworkPortals has %s twice; name each portal once", q->portals[i].text);
+
+        return 0;
+}
+
+/* The class that a portal must have for a role. */
+static int check_portal_class(uint16_t role, const Reference *portal, char **ret_why) {
+        IpEndpoint *ip = reference_ip(portal);
+
+        if (role == ROLE_TARGET && !reference_tcp(portal))
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
+                              "%s is not a TCP endpoint; a target port binds to TCP endpoints (…/tcp/…)", portal->text);
+        if (role == ROLE_INITIATOR && !ip)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
+                              "%s is not a host address; an initiator port binds to IP endpoints (…/ip/…)", portal->text);
+        if (role == ROLE_INITIATOR && ip_address_is_wildcard(&ip->address))
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
+                              "%s is the wildcard; an initiator port binds to addresses of this host", portal->text);
+
+        return 0;
+}
+
+static int check_portal_bound(const Reference *portal, char **ret_why) {
+        TcpEndpoint *t = reference_tcp(portal);
+
+        if (!t || t->ip->present)
+                return 0;
+
+        return refuse(REFUSAL_TCP_NOT_BOUND, ret_why,
+                      "TCP endpoint %s is bound to no host address: %s is not on this host; add the address first", t->name,
+                      t->ip->name);
+}
+
+static int check_portal_unused(Model *m, Node *n, const Port *self, const Reference *portal, char **ret_why) {
+        TcpEndpoint *t = reference_tcp(portal);
+        Port *user;
+
+        user = t ? model_find_user_of_portal(m, n, t) : NULL;
+        if (!user || user == self)
+                return 0;
+
+        return refuse(REFUSAL_TCP_IN_USE, ret_why,
+                      "TCP endpoint %s is used by port %012llX of the same node %s; a portal belongs to one portal group of a "
+                      "node, take another",
+                      t->name, (unsigned long long) user->key.identifier, n->name);
+}
+
+bool collection_holds_all(TcpEndpoint *const *tcp, size_t n) {
+        if (n == 0)
+                return true;
+
+        for (Membership *e = tcp[0]->groups; e; e = e->next_of_tcp) {
+                size_t i;
+
+                for (i = 1; i < n; i++)
+                        if (!portal_group_has_member(e->group, tcp[i]))
+                                break;
+                if (i == n)
+                        return true;
+        }
+
+        return false;
+}
+
+static int check_identifier(Model *m, const CreatePortRequest *q, Node *n, uint64_t *ret, char **ret_why) {
+        const char *reason;
+        int r;
+
+        r = identifier_from_text(q->identifier, q->role, ret, &reason);
+        if (r < 0)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "\"%.*s\" cannot be an Identifier: %s",
+                              excerpt(q->identifier, 32), q->identifier, reason);
+
+        if (model_find_port(m, n, *ret))
+                return refuse(
+                        REFUSAL_IDENTIFIER_IN_USE, ret_why,
+                        "Node %s has a port with Identifier %012llX; choose another, or leave it empty and the service chooses",
+                        n->name, (unsigned long long) *ret);
+
+        return 0;
+}
+
+int check_create_port(Model *m, const Abilities *a, const CreatePortRequest *q, CreatePortPlan *ret, char **ret_why) {
+        bool role_valid = q->role == ROLE_INITIATOR || q->role == ROLE_TARGET;
+        TcpEndpoint *tcp[LIMIT_PORTALS_PER_PORT];
+        uint64_t identifier = 0;
+        Node *n;
+        int r;
+
+        if (!any_role_available(a) || (role_valid && !a->roles[q->role].available))
+                return refuse(REFUSAL_NOT_SUPPORTED, ret_why,
+                              "Ports of the role %s cannot be created: no backend is configured for it",
+                              role_valid ? role_name(q->role) : "wanted");
+
+        if (!role_valid)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Role %u is neither 2 (initiator) nor 3 (target)", q->role);
+        r = check_portal_list(q, ret_why);
+        if (r != 0)
+                return r;
+
+        n = reference_node(&q->node);
+        if (!n)
+                return refuse(REFUSAL_NODE_NON_EXISTENT, ret_why, "%s is not an iSCSI node; create one with CreateiSCSINode",
+                              q->node.text);
+
+        if (!(n->roles & ROLE_BIT(q->role)))
+                return refuse(REFUSAL_ROLE_NOT_SUPPORTED, ret_why,
+                              "Node %s was not created for the role %s; its Roles property says which", n->name,
+                              role_name(q->role));
+
+        if (q->identifier[0] && !a->roles[q->role].selects_identifiers)
+                return refuse(REFUSAL_IDENTIFIER_SELECTION_NOT_SUPPORTED, ret_why,
+                              "The Identifiers of %s ports are chosen by the service; leave it empty", role_name(q->role));
+        if (q->identifier[0]) {
+                r = check_identifier(m, q, n, &identifier, ret_why);
+                if (r != 0)
+                        return r;
+        }
+
+        for (size_t i = 0; i < q->n_portals; i++)
+                if (!q->portals[i].object)
+                        return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why,
+                                      "%s names no endpoint; busctl tree shows those that exist", q->portals[i].text);
+
+        for (size_t i = 0; i < q->n_portals; i++) {
+                r = check_portal_class(q->role, q->portals + i, ret_why);
+                if (r != 0)
+                        return r;
+        }
+
+        for (size_t i = 0; i < q->n_portals; i++) {
+                r = check_portal_bound(q->portals + i, ret_why);
+                if (r != 0)
+                        return r;
+        }
+
+        for (size_t i = 0; i < q->n_portals; i++) {
+                r = check_portal_unused(m, n, NULL, q->portals + i, ret_why);
+                if (r != 0)
+                        return r;
+        }
+
+        if (q->role == ROLE_TARGET) {
+                for (size_t i = 0; i < q->n_portals; i++)
+                        tcp[i] = reference_tcp(q->portals + i);
+                if (!collection_holds_all(tcp, q->n_portals))
+                        return q->n_portals == 1
+                                       ? refuse(REFUSAL_NOT_FROM_SAME_COLLECTION, ret_why,
+                                                "TCP endpoint %s is in no portal group; put it into one with AddToPortalGroup",
+                                                tcp[0]->name)
+                                       : refuse(REFUSAL_NOT_FROM_SAME_COLLECTION, ret_why,
+                                                "No portal group holds TCP endpoint %s and all of the others in NetworkPortals; "
+                                                "put "
+                                                "them into one with AddToPortalGroup",
+                                                tcp[0]->name);
+        }
+
+        r = check_node_managed(n, ret_why);
+        if (r != 0)
+                return r;
+
+        if (!q->identifier[0] && model_choose_identifier(m, n, q->role, q->minimum, &identifier) < 0)
+                return refuse(REFUSAL_LIMIT_REACHED, ret_why, "Node %s has no free Identifier left; delete a port of it",
+                              n->name);
+
+        *ret = (CreatePortPlan){ .node = n, .identifier = identifier };
+        return 0;
+}
+
+int check_delete_port(Model *m, const Reference *port, Port **ret, char **ret_why) {
+        Port *p = reference_port(port);
+        int r;
+
+        if (!p)
+                return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why, "%s is not an iSCSI port", port->text);
+        r = check_port_managed(p, ret_why);
+        if (r != 0)
+                return r;
+
+        *ret = p;
+        return 0;
+}
+
+int check_bind_port(Model *m, const Abilities *a, const Reference *port, const Reference *portal, Port **ret, char **ret_why) {
+        TcpEndpoint *tcp[LIMIT_PORTALS_PER_PORT + 1];
+        Port *p = reference_port(port);
+        size_t n = 0;
+        int r;
+
+        if (!p)
+                return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why, "%s is not an iSCSI port", port->text);
+        if (!portal->object)
+                return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why, "%s names no endpoint; busctl tree shows those that exist",
+                              portal->text);
+        if (!a->roles[p->role].available)
+                return refuse(REFUSAL_NOT_SUPPORTED, ret_why, "No backend is configured for the role %s", role_name(p->role));
+
+        r = check_portal_class(p->role, portal, ret_why);
+        if (r != 0)
+                return r;
+        if (port_find_binding(p, portal->object))
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Port %012llX of node %s is bound to %s already",
+                              (unsigned long long) p->key.identifier, p->key.node->name, portal->text);
+
+        r = check_portal_bound(portal, ret_why);
+        if (r != 0)
+                return r;
+        r = check_portal_unused(m, p->key.node, p, portal, ret_why);
+        if (r != 0)
+                return r;
+
+        if (p->role == ROLE_TARGET) {
+                for (size_t i = 0; i < p->n_bindings && i < LIMIT_PORTALS_PER_PORT; i++)
+                        tcp[n++] = p->bindings[i]->key.tcp;
+                tcp[n++] = reference_tcp(portal);
+                if (!collection_holds_all(tcp, n))
+                        return refuse(REFUSAL_NOT_FROM_SAME_COLLECTION, ret_why,
+                                      "No portal group holds %s and the portals of port %012llX; put it into their group with "
+                                      "AddToPortalGroup",
+                                      portal->text, (unsigned long long) p->key.identifier);
+        }
+
+        r = check_port_managed(p, ret_why);
+        if (r != 0)
+                return r;
+        if (p->n_bindings >= a->max.portals_per_port)
+                return refuse(REFUSAL_LIMIT_REACHED, ret_why, "Port %012llX of node %s has %u portals, which is the limit",
+                              (unsigned long long) p->key.identifier, p->key.node->name, a->max.portals_per_port);
+
+        *ret = p;
+        return 0;
+}
+
+int check_unbind_port(Model *m, const Reference *port, const Reference *portal, Port **ret, Binding **ret_binding,
+                      char **ret_why) {
+        Port *p = reference_port(port);
+        Binding *b;
+        int r;
+
+        if (!p)
+                return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why, "%s is not an iSCSI port", port->text);
+        if (!portal->object)
+                return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why, "%s names no endpoint", portal->text);
+
+        b = port_find_binding(p, portal->object);
+        if (!b)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
+                              "Port %012llX of node %s is not bound to %s; its BindsTo property says to which",
+                              (unsigned long long) p->key.identifier, p->key.node->name, portal->text);
+        r = check_port_managed(p, ret_why);
+        if (r != 0)
+                return r;
+        if (p->n_bindings == 1)
+                return refuse(REFUSAL_LAST_PORTAL, ret_why,
+                              "%s is the last portal of port %012llX, and a port has at least one; bind another first, or delete "
+                              "the port",
+                              portal->text, (unsigned long long) p->key.identifier);
+
+        *ret = p;
+        *ret_binding = b;
+        return 0;
+}
+
+int check_create_node(Model *m, const Abilities *a, const CreateNodeRequest *q, CreateNodePlan *ret, char **ret_why) {
+        _cleanup_free_ char *name = NULL;
+        unsigned roles = 0;
+        const char *reason;
+        Node *other;
+        int r;
+
+        if (!any_role_available(a))
+                return refuse(REFUSAL_NODE_CREATION_NOT_SUPPORTED, ret_why, "Nodes cannot be created: no backend is configured");
+
+        r = check_text("Alias", q->alias, ret_why);
+        if (r != 0)
+                return r;
+
+        for (size_t i = 0; i < q->n_roles; i++) {
+                if (q->roles[i] != ROLE_INITIATOR && q->roles[i] != ROLE_TARGET)
+                        return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
+                                      "Option Roles: %u is neither 2 (initiator) nor 3 (target)", q->roles[i]);
+                if (roles & ROLE_BIT(q->roles[i]))
+                        return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Option Roles has %u twice", q->roles[i]);
+                roles |= ROLE_BIT(q->roles[i]);
+        }
+        if (q->roles && !roles)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
+                              "Option Roles is empty; a node is an initiator (2), a target (3) or both");
+        if (!q->roles)
+                roles = ROLE_BIT(ROLE_TARGET);
+
+        r = iscsi_name_normalize(q->name ? q->name : q->generated, &name, &reason);
+        if (r == -EINVAL)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "\"%.*s\" is not an iSCSI name: %s",
+                              excerpt(q->name ? q->name : q->generated, 250), q->name ? q->name : q->generated, reason);
+        if (r < 0)
+                return r;
+
+        for (uint16_t role = ROLE_INITIATOR; role <= ROLE_TARGET; role++)
+                if ((roles & ROLE_BIT(role)) && !a->roles[role].available)
+                        return refuse(REFUSAL_NOT_SUPPORTED, ret_why,
+                                      "A node of the role %s cannot be created: no backend is configured for it; option Roles "
+                                      "says which roles a "
+                                      "node has",
+                                      role_name(role));
+
+        other = q->alias[0] ? model_find_node_by_alias(m, q->alias) : NULL;
+        if (other)
+                return refuse(REFUSAL_ALIAS_IN_USE, ret_why, "Alias \"%s\" is that of node %s; choose another, or none", q->alias,
+                              other->name);
+
+        other = model_find_node(m, name);
+        if (other)
+                return refuse(REFUSAL_NAME_IN_USE, ret_why, "A node with the name %s exists%s; choose another name", name,
+                              other->managed ? "" : ", made by another program");
+
+        *ret = (CreateNodePlan){ .name = TAKE_PTR(name), .roles = roles };
+        return 0;
+}
+
+int check_delete_node(Model *m, const Reference *node, Node **ret, char **ret_why) {
+        Node *n = reference_node(node);
+        int r;
+
+        if (!n)
+                return refuse(REFUSAL_NODE_NON_EXISTENT, ret_why, "%s is not an iSCSI node", node->text);
+        r = check_node_managed(n, ret_why);
+        if (r != 0)
+                return r;
+        for (Port *p = n->ports; p; p = p->next_of_node) {
+                r = check_port_managed(p, ret_why);
+                if (r != 0)
+                        return r;
+        }
+
+        *ret = n;
+        return 0;
+}
+
+int check_limits(Model *m, const Abilities *a, Method method, size_t n_portals, char **ret_why) {
+        const ModelCounts *c = model_counts(m);
+        unsigned count = 0, max = 0;
+        const char *what = NULL;
+
+        switch (method) {
+        case METHOD_CREATE_ISCSI_PROTOCOL_ENDPOINT:
+                if (n_portals > a->max.portals_per_port)
+                        return refuse(REFUSAL_LIMIT_REACHED, ret_why, "NetworkPortals has %zu portals; a port may have %u",
+                                      n_portals, a->max.portals_per_port);
+                what = "ports", count = c->ports, max = a->max.ports;
+                break;
+        case METHOD_CREATE_ISCSI_NODE:
+                what = "nodes", count = c->nodes, max = a->max.nodes;
+                break;
+        case METHOD_CREATE_TCP_PROTOCOL_ENDPOINT:
+                what = "TCP endpoints", count = c->tcp_endpoints, max = a->max.tcp_endpoints;
+                break;
+        case METHOD_CREATE_PORTAL_GROUP:
+                what = "portal groups", count = c->portal_groups, max = a->max.portal_groups;
+                break;
+        default:
+                return 0;
+        }
+
+        if (count < max)
+                return 0;
+
+        return refuse(REFUSAL_LIMIT_REACHED, ret_why, "There are %u %s, which is the limit; delete one first", count, what);
+}

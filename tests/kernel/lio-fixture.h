@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* For tests of iscsi-backend-lio inside a throw-away machine with the real target in its kernel: workers, and looks at the tree. */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-bus.h>
+
+#include "basic/macro.h"
+#include "model/codes.h"
+
+#define TARGET "/sys/kernel/config/target"
+#define ISCSI TARGET "/iscsi"
+#define LOCK_FILE "/run/targetcli.lock"
+
+#define NODE_A "iqn.2026-11.org.iscsi:a"
+#define NODE_B "iqn.2026-11.org.iscsi:b"
+
+typedef struct Worker {
+        pid_t pid;
+        sd_bus *bus;
+} Worker;
+
+/* How a worker ended a call: with its answer, or by ending itself. */
+typedef struct Answer {
+        bool lost;       /* the connection broke before the answer came */
+        Refusal refusal; /* REFUSAL_NONE: success */
+        char *message;
+} Answer;
+
+/* From the command line (--worker=PATH) or the environment (ISCSI_BACKEND_LIO). */
+extern const char *worker_path;
+
+/* Starts a worker on one end of a socket pair, as systemd would. INJECT (may be NULL) are strace's expressions that spoil some of its
+ * system calls, separated by blanks: "inject=mkdir:error=EIO:when=2". OPTION (may be NULL) is one more option for the worker. */
+Worker *worker_new(const char *inject, const char *option);
+
+/* Hangs up and waits for the worker's end; returns what waitpid() says. */
+int worker_end(Worker *w);
+/* As worker_end(), and asserts that it ended by itself and well. */
+void worker_free(Worker *w);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Worker, worker_free)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(sd_bus_error, sd_bus_error_free)
+
+/* Calls a method with a node, "sq" and "sqa(sq)" or "sqsq"; PORTALS are texts like "127.0.0.1:3260 [::1]:3260". */
+Answer worker_call(Worker *w, const char *member, const char *types, ...);
+Answer call_node(Worker *w, const char *member, const char *node);
+Answer call_port(Worker *w, const char *member, const char *node, uint16_t tag);
+Answer call_portals(Worker *w, const char *member, const char *node, uint16_t tag, const char *portals);
+Answer call_portal(Worker *w, const char *member, const char *node, uint16_t tag, const char *portal);
+void answer_done(Answer *a);
+
+/* What Observe answers, as text: "<node> <tag>:on[127.0.0.1:3260+ [::1]:3260-] …", '+' for a listening portal. */
+char *observe(Worker *w);
+
+void expect_success(Answer a);
+/* TEXT is in the message. */
+void expect_refusal(Answer a, Refusal refusal, const char *text);
+void expect_lost(Answer a);
+
+/* The whole tree below iscsi/ with the state of each port, for comparing before and after. */
+char *tree_snapshot(void);
+void assert_tree(const char *snapshot);
+
+/* Asserts that one is there, or is not. The path is below iscsi/. */
+void assert_there(const char *format, ...) _printf_(1, 2);
+void assert_absent(const char *format, ...) _printf_(1, 2);
+void assert_enabled(const char *port, bool enabled);
+
+/* What somebody else does in the tree; the path is below iscsi/. */
+void tree_mkdir(const char *format, ...) _printf_(1, 2);
+void tree_rmdir(const char *format, ...) _printf_(1, 2);
+void tree_write(const char *path, const char *value);
+void file_write(const char *path, const char *value);
+
+/* Whether something accepts connections there; address as for Portal. */
+bool portal_accepts(const char *portal);
+
+/* Runs a shell command; returns its exit status. */
+int shell(const char *format, ...) _printf_(1, 2);
+
+/* An interface besides lo for link-local addresses, made at need; NULL with the test skipped if the kernel cannot make one. */
+const char *second_interface(void);
+
+void add_verb_tests(void);
+void add_portal_tests(void);
+void add_fault_tests(void);
+void add_session_tests(void);

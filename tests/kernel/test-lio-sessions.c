@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* iscsi-backend-lio with a real initiator (open-iscsi) logged in to the real target of the same machine. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lio-fixture.h"
+
+#define INITIATOR "iqn.2026-11.org.iscsi:initiator"
+#define PORT NODE_A "/tpgt_1"
+
+static bool initiator_start(void) {
+        if (shell("command -v iscsid && command -v iscsiadm && modprobe iscsi_tcp || test -d /sys/module/iscsi_tcp") != 0) {
+                g_test_skip("open-iscsi, or its kernel module, is not here");
+                return false;
+        }
+
+        g_assert_cmpint(shell("mkdir -p /run/lock/iscsi /etc/iscsi && echo InitiatorName=" INITIATOR
+                              " >/etc/iscsi/initiatorname.iscsi && "
+                              "iscsid -p /run/test-iscsid.pid && for i in $(seq 100); do test -s /run/test-iscsid.pid && break; "
+                              "sleep 0.1; done"),
+                        ==, 0);
+        return true;
+}
+
+static void initiator_stop(void) {
+        g_assert_cmpint(shell("kill $(cat /run/test-iscsid.pid)"), ==, 0);
+}
+
+static void log_in(void) {
+        g_assert_cmpint(shell("iscsiadm -m discovery -t sendtargets -p 127.0.0.1:3260 && iscsiadm -m node -T %s -p "
+                              "127.0.0.1:3260 --login",
+                              NODE_A),
+                        ==, 0);
+}
+
+static void log_out(void) {
+        g_assert_cmpint(
+                shell("iscsiadm -m node -T %s -p 127.0.0.1:3260 --logout; iscsiadm -m node -T %s -o delete", NODE_A, NODE_A), ==,
+                0);
+}
+
+static void test_sessions(void) {
+        g_autofree char *before = tree_snapshot(), *whole = NULL;
+        g_autoptr(Worker) w = NULL;
+
+        if (!initiator_start())
+                return;
+        w = worker_new(NULL, NULL);
+
+        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260 127.0.0.2:3260"));
+        expect_success(call_node(w, "CheckSessions", NODE_A));
+        tree_write(PORT "/attrib/authentication", "0");
+        tree_write(PORT "/attrib/generate_node_acls", "1");
+
+        /* Without an ACL. */
+        log_in();
+        whole = tree_snapshot();
+        expect_refusal(call_node(w, "CheckSessions", NODE_A), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
+        expect_refusal(call_port(w, "DeleteTargetPort", NODE_A, 1), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
+        assert_tree(whole);
+        assert_enabled(PORT, true);
+
+        /* Another node's sessions are not this one's. */
+        expect_success(call_node(w, "CheckSessions", NODE_B));
+
+        /* Portals may come and go meanwhile, the one in use too. */
+        expect_success(call_portal(w, "UnbindPortal", NODE_A, 1, "127.0.0.2:3260"));
+        expect_success(call_portal(w, "UnbindPortal", NODE_A, 1, "127.0.0.1:3260"));
+        expect_refusal(call_node(w, "CheckSessions", NODE_A), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
+        expect_success(call_portal(w, "BindPortal", NODE_A, 1, "127.0.0.1:3260"));
+
+        /* An ACL takes the session over: it is told elsewhere then. */
+        tree_mkdir(PORT "/acls/" INITIATOR);
+        tree_mkdir(PORT "/acls/" INITIATOR "-other");
+        g_assert_cmpint(shell("test \"$(tr -d '\\0' <%s/%s/dynamic_sessions)\" = ''", ISCSI, PORT), ==, 0);
+        expect_refusal(call_node(w, "CheckSessions", NODE_A), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
+        expect_refusal(call_port(w, "DeleteTargetPort", NODE_A, 1), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
+
+        log_out();
+        expect_success(call_node(w, "CheckSessions", NODE_A));
+        expect_success(call_port(w, "DeleteTargetPort", NODE_A, 1));
+        expect_success(call_node(w, "DeleteNode", NODE_A));
+        assert_tree(before);
+        initiator_stop();
+}
+
+void add_session_tests(void) {
+        g_test_add_func("/lio/sessions", test_sessions);
+}

@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The verbs of iscsi-backend-lio against the real target of the kernel. Runs as root in a throw-away machine. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "lio-fixture.h"
+
+/* Runs first: nobody has made the fabric's directory yet, the worker makes it, which loads the module, and leaves it. */
+static void test_fabric(void) {
+        g_autoptr(Worker) w = worker_new(NULL, NULL);
+        g_autofree char *seen = NULL;
+
+        if (access(ISCSI, F_OK) == 0)
+                g_assert_cmpint(rmdir(ISCSI), ==, 0);
+
+        seen = observe(w);
+        g_assert_cmpstr(seen, ==, "");
+        expect_success(call_port(w, "DeleteTargetPort", NODE_A, 1));
+        expect_success(call_node(w, "DeleteNode", NODE_A));
+        expect_success(call_node(w, "CheckSessions", NODE_A));
+        g_assert_cmpint(access(ISCSI, F_OK), <, 0);
+
+        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260"));
+        expect_success(call_port(w, "DeleteTargetPort", NODE_A, 1));
+        expect_success(call_node(w, "DeleteNode", NODE_A));
+        assert_there("discovery_auth");
+}
+
+static void test_unavailable(void) {
+        g_autoptr(Worker) w = worker_new(NULL, "--configfs=/run/no-such-directory");
+        Worker *spoilt;
+
+        expect_refusal(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260"), REFUSAL_BACKEND_UNAVAILABLE,
+                       "modprobe target_core_mod");
+        expect_refusal(call_port(w, "DeleteTargetPort", NODE_A, 1), REFUSAL_BACKEND_UNAVAILABLE, "mount configfs");
+        expect_refusal(worker_call(w, "Observe", NULL), REFUSAL_BACKEND_UNAVAILABLE, "mount configfs");
+
+        /* The kernel has target_core_mod, but not the module of the fabric. */
+        g_assert_cmpint(rmdir(ISCSI), ==, 0);
+        spoilt = worker_new("inject=mkdir:error=EINVAL:when=1", NULL);
+        expect_refusal(call_node(spoilt, "CreateNode", NODE_A), REFUSAL_BACKEND_UNAVAILABLE, "modprobe iscsi_target_mod");
+        worker_free(spoilt);
+        g_assert_cmpint(access(ISCSI, F_OK), <, 0);
+        g_assert_cmpint(mkdir(ISCSI, 0755), ==, 0);
+}
+
+static void test_describe(void) {
+        g_autoptr(Worker) w = worker_new(NULL, NULL);
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        sd_bus_message *reply = NULL;
+        const char *name;
+        int selects;
+
+        g_assert_cmpint(
+                sd_bus_call_method(w->bus, NULL, "/org/iscsi/Backend", "org.iscsi.Backend", "Describe", &error, &reply, NULL), >=,
+                0);
+        g_assert_cmpint(sd_bus_message_read(reply, "sb", &name, &selects), >, 0);
+        g_assert_cmpstr(name, ==, "lio");
+        g_assert_true(selects);
+        sd_bus_message_unref(reply);
+}
+
+static void test_create_delete(void) {
+        g_autofree char *before = tree_snapshot(), *seen = NULL, *empty = NULL;
+        g_autoptr(Worker) w = worker_new(NULL, NULL);
+
+        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 7, "127.0.0.1:3260"));
+        assert_there(NODE_A "/tpgt_7/np/127.0.0.1:3260");
+        assert_enabled(NODE_A "/tpgt_7", true);
+        g_assert_true(portal_accepts("127.0.0.1:3260"));
+        seen = observe(w);
+        g_assert_cmpstr(seen, ==, NODE_A " 7:on[127.0.0.1:3260+]");
+
+        /* A real initiator finds it. */
+        g_assert_cmpint(shell("iscsi-ls iscsi://127.0.0.1:3260 | grep -q 'Target:%s Portal:127.0.0.1:3260,7'", NODE_A), ==, 0);
+
+        expect_success(call_port(w, "DeleteTargetPort", NODE_A, 7));
+        g_assert_false(portal_accepts("127.0.0.1:3260"));
+        assert_there(NODE_A);
+        expect_success(call_port(w, "DeleteTargetPort", NODE_A, 7));
+        empty = observe(w);
+        g_assert_cmpstr(empty, ==, NODE_A);
+
+        expect_success(call_node(w, "DeleteNode", NODE_A));
+        expect_success(call_node(w, "DeleteNode", NODE_A));
+        assert_tree(before);
+}
+
+static void test_tags(void) {
+        g_autofree char *before = tree_snapshot(), *seen = NULL;
+        g_autoptr(Worker) w = worker_new(NULL, NULL);
+
+        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 0, "127.0.0.1:3260"));
+        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 65535, "127.0.0.1:3261"));
+        seen = observe(w);
+        g_assert_cmpstr(seen, ==, NODE_A " 0:on[127.0.0.1:3260+] 65535:on[127.0.0.1:3261+]");
+        expect_success(call_port(w, "DeleteTargetPort", NODE_A, 0));
+        expect_success(call_port(w, "DeleteTargetPort", NODE_A, 65535));
+        expect_success(call_node(w, "DeleteNode", NODE_A));
+        assert_tree(before);
+}
+
+static void test_nodes(void) {
+        g_autofree char *before = tree_snapshot(), *seen = NULL;
+        g_autoptr(Worker) w = worker_new(NULL, NULL);
+
+        expect_success(call_node(w, "CreateNode", NODE_A));
+        expect_success(call_node(w, "CreateNode", NODE_A));
+        expect_success(call_node(w, "CreateNode", "eui.02004567a425678d"));
+        seen = observe(w);
+        g_assert_cmpstr(seen, ==, "eui.02004567a425678d " NODE_A);
+
+        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 3, "127.0.0.1:3260"));
+        expect_refusal(call_node(w, "DeleteNode", NODE_A), REFUSAL_FAILED, "tpgt_3");
+        assert_there(NODE_A "/tpgt_3");
+        expect_success(call_port(w, "DeleteTargetPort", NODE_A, 3));
+        expect_success(call_node(w, "DeleteNode", NODE_A));
+        expect_success(call_node(w, "DeleteNode", "eui.02004567a425678d"));
+        assert_tree(before);
+}
+
+/* What the kernel takes and we cannot name is left out, and nothing stumbles over it. */
+static void test_observe_foreign(void) {
+        g_autofree char *before = tree_snapshot(), *seen = NULL;
+        g_autoptr(Worker) w = worker_new(NULL, NULL);
+        static const char *const made[] = {
+                "no-iscsi-name",
+                "iqn.2026-11.org.iscsi:\xff\xfe",
+                NODE_A,
+                NODE_A "/tpgt_0x10",
+                NODE_A "/tpgt_16",
+                NODE_A "/x_tpgt_2",
+                NODE_A "/x_tpgt_2/np/127.0.0.01:0xcbc",
+                NODE_A "/x_tpgt_2/np/[::ffff:127.0.0.1]:3261",
+                NODE_A "/x_tpgt_2/np/[0:0::1]:03264",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(made); i++)
+                tree_mkdir("%s", made[i]);
+
+        seen = observe(w);
+        g_assert_cmpstr(seen, ==, NODE_A " 2:off[127.0.0.1:3260+ [::1]:1716+] 16:off[]");
+
+        for (size_t i = ELEMENTSOF(made); i > 0; i--)
+                tree_rmdir("%s", made[i - 1]);
+        assert_tree(before);
+}
+
+static void test_restore(void) {
+        g_autofree char *before = tree_snapshot(), *whole = NULL;
+        g_autoptr(Worker) w = worker_new(NULL, NULL);
+
+        /* Everything is missing. */
+        expect_success(call_portals(w, "RestoreTargetPort", NODE_A, 1, "127.0.0.1:3260 [::1]:3260"));
+        whole = tree_snapshot();
+        assert_enabled(NODE_A "/tpgt_1", true);
+
+        /* Nothing is missing. */
+        expect_success(call_portals(w, "RestoreTargetPort", NODE_A, 1, "127.0.0.1:3260 [::1]:3260"));
+        assert_tree(whole);
+
+        /* A portal, and it is disabled. */
+        tree_rmdir(NODE_A "/tpgt_1/np/[::1]:3260");
+        tree_write(NODE_A "/tpgt_1/enable", "0");
+        expect_success(call_portals(w, "RestoreTargetPort", NODE_A, 1, "127.0.0.1:3260 [::1]:3260"));
+        assert_tree(whole);
+
+        /* One that was not asked for stays. */
+        expect_success(call_portals(w, "RestoreTargetPort", NODE_A, 1, "[::1]:3260"));
+        assert_tree(whole);
+
+        expect_success(call_port(w, "DeleteTargetPort", NODE_A, 1));
+
+        /* A port under another spelling of the tag is used as it is, its portals too. */
+        tree_mkdir(NODE_A "/tpgt_01");
+        tree_mkdir(NODE_A "/tpgt_01/np/127.0.0.01:0xcbc");
+        expect_success(call_portals(w, "RestoreTargetPort", NODE_A, 1, "127.0.0.1:3260 127.0.0.1:3261"));
+        assert_absent(NODE_A "/tpgt_1");
+        assert_absent(NODE_A "/tpgt_01/np/127.0.0.1:3260");
+        assert_there(NODE_A "/tpgt_01/np/127.0.0.1:3261");
+        assert_enabled(NODE_A "/tpgt_01", true);
+        expect_success(call_portal(w, "UnbindPortal", NODE_A, 1, "127.0.0.1:3260"));
+        assert_absent(NODE_A "/tpgt_01/np/127.0.0.01:0xcbc");
+        expect_success(call_port(w, "DeleteTargetPort", NODE_A, 1));
+        assert_absent(NODE_A "/tpgt_01");
+
+        expect_success(call_node(w, "DeleteNode", NODE_A));
+        assert_tree(before);
+}
+
+static void test_identifier_in_use(void) {
+        static const char *const spellings[] = { "tpgt_1", "tpgt_01", "tpgt_0x1", "x_tpgt_1", "tpgt_+1" };
+        g_autofree char *before = tree_snapshot();
+        g_autoptr(Worker) w = worker_new(NULL, NULL);
+
+        for (size_t i = 0; i < ELEMENTSOF(spellings); i++) {
+                g_autofree char *there = NULL;
+
+                tree_mkdir(NODE_A);
+                tree_mkdir(NODE_A "/%s", spellings[i]);
+                there = tree_snapshot();
+                expect_refusal(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260"), REFUSAL_IDENTIFIER_IN_USE,
+                               spellings[i]);
+                assert_tree(there);
+                tree_rmdir(NODE_A "/%s", spellings[i]);
+                tree_rmdir(NODE_A);
+        }
+        assert_tree(before);
+}
+
+/* Two directories with one tag: only who made them can tell which one is meant. */
+static void test_ambiguous_tag(void) {
+        g_autofree char *before = tree_snapshot(), *there = NULL, *seen = NULL;
+        g_autoptr(Worker) w = worker_new(NULL, NULL);
+
+        tree_mkdir(NODE_A);
+        tree_mkdir(NODE_A "/tpgt_01");
+        tree_mkdir(NODE_A "/tpgt_1");
+        there = tree_snapshot();
+        expect_refusal(call_port(w, "DeleteTargetPort", NODE_A, 1), REFUSAL_FAILED, "tpgt_1, tpgt_01");
+        expect_refusal(call_portals(w, "RestoreTargetPort", NODE_A, 1, "127.0.0.1:3260"), REFUSAL_FAILED, "tpgt_1, tpgt_01");
+        expect_refusal(call_portal(w, "BindPortal", NODE_A, 1, "127.0.0.1:3260"), REFUSAL_FAILED, "tpgt_1, tpgt_01");
+        expect_refusal(call_portal(w, "UnbindPortal", NODE_A, 1, "127.0.0.1:3260"), REFUSAL_FAILED, "tpgt_1, tpgt_01");
+        expect_refusal(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260"), REFUSAL_IDENTIFIER_IN_USE, "tpgt_1");
+        assert_tree(there);
+        seen = observe(w);
+        g_assert_cmpstr(seen, ==, NODE_A " 1:off[]");
+
+        /* Undo knows which one it may have made. */
+        expect_success(call_portals(w, "UndoTargetPort", NODE_A, 1, "127.0.0.1:3260"));
+        assert_absent(NODE_A "/tpgt_1");
+        assert_there(NODE_A "/tpgt_01");
+        tree_rmdir(NODE_A "/tpgt_01");
+        tree_rmdir(NODE_A);
+        assert_tree(before);
+}
+
+static void test_undo(void) {
+        g_autofree char *before = tree_snapshot(), *there = NULL;
+        g_autoptr(Worker) w = worker_new(NULL, NULL);
+
+        expect_success(call_portals(w, "UndoTargetPort", NODE_A, 1, "127.0.0.1:3260"));
+        assert_tree(before);
+
+        /* All of it, and in force. */
+        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260 [::1]:3260"));
+        there = tree_snapshot();
+
+        /* Another portal, an ACL, a LUN: not left by a lost call with these portals. */
+        expect_success(call_portals(w, "UndoTargetPort", NODE_A, 1, "127.0.0.1:3260"));
+        assert_tree(there);
+        tree_mkdir(NODE_A "/tpgt_1/acls/iqn.2026-11.org.iscsi:initiator");
+        expect_success(call_portals(w, "UndoTargetPort", NODE_A, 1, "127.0.0.1:3260 [::1]:3260"));
+        assert_there(NODE_A "/tpgt_1/np/[::1]:3260");
+        tree_rmdir(NODE_A "/tpgt_1/acls/iqn.2026-11.org.iscsi:initiator");
+        tree_mkdir(NODE_A "/tpgt_1/lun/lun_0");
+        expect_success(call_portals(w, "UndoTargetPort", NODE_A, 1, "127.0.0.1:3260 [::1]:3260"));
+        assert_there(NODE_A "/tpgt_1/np/[::1]:3260");
+        tree_rmdir(NODE_A "/tpgt_1/lun/lun_0");
+        assert_tree(there);
+
+        expect_success(call_portals(w, "UndoTargetPort", NODE_A, 1, "[::1]:3260 127.0.0.1:3260 127.0.0.1:3261"));
+        assert_absent(NODE_A "/tpgt_1");
+
+        /* Not our spelling, so not ours. */
+        tree_mkdir(NODE_A "/tpgt_01");
+        expect_success(call_portals(w, "UndoTargetPort", NODE_A, 1, "127.0.0.1:3260"));
+        tree_rmdir(NODE_A "/tpgt_01");
+
+        expect_success(call_node(w, "DeleteNode", NODE_A));
+        assert_tree(before);
+}
+
+static void test_invalid(void) {
+        g_autofree char *before = tree_snapshot(), *long_name = NULL, *longest = NULL;
+        g_autoptr(Worker) w = worker_new(NULL, NULL);
+        static const char *const names[] = { "",   "x", "iqn.",    "iqn.a/b", "iqn.a/../../core", "../core",
+                                             "..", "/", "iqn.a b", "iqn.\n",  "discovery_auth" };
+        static const char *const addresses[] = { "",
+                                                 "host",
+                                                 "127.1",
+                                                 "127.0.0.01",
+                                                 "[::1]",
+                                                 "fe80::1",
+                                                 "::1%lo",
+                                                 "10.0.0.1%lo",
+                                                 "::ffff:1.2.3.4",
+                                                 "224.0.0.1",
+                                                 "ff02::1",
+                                                 "255.255.255.255",
+                                                 "127.0.0.1:1",
+                                                 "../x",
+                                                 "fe80::1%a/b" };
+        char many[LINE_MAX];
+        size_t n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                expect_refusal(call_node(w, "CreateNode", names[i]), REFUSAL_INVALID_PARAMETER, "is not an iSCSI name");
+                expect_refusal(call_node(w, "DeleteNode", names[i]), REFUSAL_INVALID_PARAMETER, "is not an iSCSI name");
+                expect_refusal(call_portals(w, "CreateTargetPort", names[i], 1, "127.0.0.1:3260"), REFUSAL_INVALID_PARAMETER,
+                               "is not an iSCSI name");
+        }
+
+        longest = g_strnfill(223, 'x');
+        memcpy(longest, "iqn.", 4);
+        long_name = g_strconcat(longest, "x", NULL);
+        expect_refusal(call_node(w, "CreateNode", long_name), REFUSAL_INVALID_PARAMETER, "223 bytes");
+        expect_success(call_node(w, "CreateNode", longest));
+        expect_success(call_node(w, "DeleteNode", longest));
+
+        for (size_t i = 0; i < ELEMENTSOF(addresses); i++) {
+                expect_refusal(worker_call(w, "CreateTargetPort", "sqa(sq)", NODE_A, 1, 1, addresses[i], 3260),
+                               REFUSAL_INVALID_PARAMETER, "is not the address of a portal");
+                expect_refusal(worker_call(w, "BindPortal", "sqsq", NODE_A, 1, addresses[i], 3260), REFUSAL_INVALID_PARAMETER,
+                               "is not the address of a portal");
+        }
+        expect_refusal(worker_call(w, "CreateTargetPort", "sqa(sq)", NODE_A, 1, 1, "127.0.0.1", 0), REFUSAL_INVALID_PARAMETER,
+                       "port 0");
+        expect_refusal(worker_call(w, "CreateTargetPort", "sqa(sq)", NODE_A, 1, 0), REFUSAL_INVALID_PARAMETER, "No portal");
+        expect_refusal(worker_call(w, "RestoreTargetPort", "sqa(sq)", NODE_A, 1, 0), REFUSAL_INVALID_PARAMETER, "No portal");
+        expect_refusal(worker_call(w, "CreateTargetPort", "sqa(sq)", NODE_A, 1, 2, "::1", 3260, "0::1", 3260),
+                       REFUSAL_INVALID_PARAMETER, "twice");
+
+        many[0] = '\0';
+        for (size_t i = 0; i < 65; i++)
+                n += (size_t) snprintf(many + n, sizeof(many) - n, "%s127.0.0.1:%zu", i > 0 ? " " : "", 4000 + i);
+        expect_refusal(call_portals(w, "CreateTargetPort", NODE_A, 1, many), REFUSAL_INVALID_PARAMETER, "More than 64");
+        assert_tree(before);
+
+        *strrchr(many, ' ') = '\0';
+        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, many));
+        expect_success(call_port(w, "DeleteTargetPort", NODE_A, 1));
+        expect_success(call_node(w, "DeleteNode", NODE_A));
+        assert_tree(before);
+}
+
+/* As targetcli takes it. */
+static void test_lock(void) {
+        g_autofree char *before = tree_snapshot();
+        g_autoptr(Worker) w = worker_new(NULL, "--lock-timeout=0"), patient = worker_new(NULL, NULL);
+        gint64 since;
+        int fd, pid;
+
+        fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        g_assert_cmpint(fd, >=, 0);
+        g_assert_cmpint(flock(fd, LOCK_EX), ==, 0);
+        expect_refusal(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260"), REFUSAL_BUSY, LOCK_FILE);
+        expect_refusal(call_port(w, "DeleteTargetPort", NODE_A, 1), REFUSAL_BUSY, LOCK_FILE);
+        assert_tree(before);
+
+        /* The patient one gives up in its time, and gets it if it comes free meanwhile. */
+        since = g_get_monotonic_time();
+        expect_refusal(call_node(patient, "CreateNode", NODE_A), REFUSAL_BUSY, LOCK_FILE);
+        g_assert_cmpint(g_get_monotonic_time() - since, >=, 1900000);
+        pid = fork();
+        if (pid == 0) {
+                (void) usleep(500000);
+                (void) flock(fd, LOCK_UN);
+                _exit(0);
+        }
+        expect_success(call_node(patient, "CreateNode", NODE_A));
+        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+
+        /* Reading needs no lock. */
+        g_assert_cmpint(flock(fd, LOCK_EX), ==, 0);
+        g_free(observe(w));
+        expect_success(call_node(w, "CheckSessions", NODE_A));
+
+        /* A shared lock is another worker's, and no hindrance; while it is held, targetcli would wait. */
+        g_assert_cmpint(flock(fd, LOCK_SH), ==, 0);
+        expect_success(call_node(w, "DeleteNode", NODE_A));
+        close(fd);
+
+        /* The lock was given back with the answer. */
+        fd = open(LOCK_FILE, O_RDWR | O_CLOEXEC);
+        g_assert_cmpint(flock(fd, LOCK_EX | LOCK_NB), ==, 0);
+        close(fd);
+
+        /* It is made if it is missing, private, and never followed elsewhere. */
+        g_assert_cmpint(unlink(LOCK_FILE), ==, 0);
+        expect_success(call_node(w, "CreateNode", NODE_A));
+        expect_success(call_node(w, "DeleteNode", NODE_A));
+        g_assert_cmpint(shell("test \"$(stat -c %%a %s)\" = 600", LOCK_FILE), ==, 0);
+        g_assert_cmpint(unlink(LOCK_FILE), ==, 0);
+        g_assert_cmpint(symlink("/run/elsewhere", LOCK_FILE), ==, 0);
+        expect_refusal(call_node(w, "CreateNode", NODE_A), REFUSAL_FAILED, LOCK_FILE);
+        g_assert_cmpint(unlink(LOCK_FILE), ==, 0);
+        g_assert_cmpint(mkdir(LOCK_FILE, 0755), ==, 0);
+        expect_refusal(call_node(w, "CreateNode", NODE_A), REFUSAL_FAILED, LOCK_FILE);
+        g_assert_cmpint(rmdir(LOCK_FILE), ==, 0);
+        g_assert_cmpint(mkfifo(LOCK_FILE, 0600), ==, 0);
+        expect_refusal(call_node(w, "CreateNode", NODE_A), REFUSAL_FAILED, "not a regular file");
+        g_assert_cmpint(unlink(LOCK_FILE), ==, 0);
+        assert_tree(before);
+}
+
+static void test_delete_all(void) {
+        g_autofree char *before = tree_snapshot();
+        g_autoptr(Worker) w = worker_new(NULL, NULL);
+        static const char acl[] = NODE_A "/tpgt_1/acls/iqn.2026-11.org.iscsi:initiator";
+        static const char disk[] = TARGET "/core/fileio_7/disk";
+        g_autofree char *attribute = g_strdup_printf("%s/control", disk);
+
+        g_assert_cmpint(mkdir(TARGET "/core/fileio_7", 0755), ==, 0);
+        g_assert_cmpint(mkdir(disk, 0755), ==, 0);
+        file_write(attribute, "fd_dev_name=/run/disk.img,fd_dev_size=1048576");
+        g_free(attribute);
+        attribute = g_strdup_printf("%s/enable", disk);
+        file_write(attribute, "1");
+
+        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260 [::1]:3260"));
+        tree_mkdir(NODE_A "/tpgt_1/lun/lun_0");
+        tree_mkdir(NODE_A "/tpgt_1/lun/lun_5");
+        g_assert_cmpint(symlink(disk, ISCSI "/" NODE_A "/tpgt_1/lun/lun_0/link"), ==, 0);
+        tree_mkdir("%s", acl);
+        tree_mkdir("%s/lun_0", acl);
+        g_assert_cmpint(symlink(ISCSI "/" NODE_A "/tpgt_1/lun/lun_0",
+                                ISCSI "/" NODE_A "/tpgt_1/acls/iqn.2026-11.org.iscsi:initiator/lun_0/link"),
+                        ==, 0);
+
+        expect_success(call_port(w, "DeleteTargetPort", NODE_A, 1));
+        expect_success(call_node(w, "DeleteNode", NODE_A));
+        assert_tree(before);
+
+        /* The disk behind it is nobody's business. */
+        g_assert_cmpint(access(disk, F_OK), ==, 0);
+        g_assert_cmpint(rmdir(disk), ==, 0);
+        g_assert_cmpint(rmdir(TARGET "/core/fileio_7"), ==, 0);
+        g_assert_cmpint(unlink("/run/disk.img"), ==, 0);
+}
+
+/* The worker ends with its connection, by whichever hand. */
+static void test_ends(void) {
+        Worker *w = worker_new(NULL, NULL);
+        int status;
+
+        g_free(observe(w));
+        status = worker_end(w);
+        g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+
+        /* Started by hand, it says so. */
+        g_assert_cmpint(shell("%s", worker_path), ==, 1);
+        g_assert_cmpint(shell("%s --no-such-option", worker_path), ==, 1);
+        g_assert_cmpint(shell("%s --lock-timeout=soon", worker_path), ==, 1);
+        g_assert_cmpint(shell("%s superfluous", worker_path), ==, 1);
+        g_assert_cmpint(shell("%s --help | grep -q -- --lock-timeout", worker_path), ==, 0);
+        g_assert_cmpint(shell("%s --version", worker_path), ==, 0);
+}
+
+/* Calls Describe as user UID; returns the worker's exit status. */
+static int ask_as(uid_t uid, const char *option, bool answered) {
+        Answer a;
+        Worker *w;
+        int status;
+
+        g_assert_cmpint(seteuid(uid), ==, 0);
+        w = worker_new(NULL, option);
+        a = worker_call(w, "Describe", NULL);
+        g_assert_cmpint(seteuid(0), ==, 0);
+
+        g_assert_cmpint(a.lost, ==, !answered);
+        answer_done(&a);
+        status = worker_end(w);
+        g_assert_true(WIFEXITED(status));
+        return WEXITSTATUS(status);
+}
+
+/* Another user than root and the service's is sent away, whatever the socket's mode. */
+static void test_peer(void) {
+        g_assert_cmpint(ask_as(0, "--allow-user=daemon", true), ==, 0);
+        g_assert_cmpint(ask_as(1, "--allow-user=daemon", true), ==, 0);
+        g_assert_cmpint(ask_as(1, "--allow-user=bin", false), ==, 1);
+        g_assert_cmpint(ask_as(1, "--allow-user=no-such-user", false), ==, 1);
+        g_assert_cmpint(ask_as(65534, "--allow-user=daemon", false), ==, 1);
+        g_assert_cmpint(ask_as(0, "--allow-user=no-such-user", true), ==, 0);
+}
+
+void add_verb_tests(void) {
+        g_test_add_func("/lio/fabric", test_fabric);
+        g_test_add_func("/lio/unavailable", test_unavailable);
+        g_test_add_func("/lio/describe", test_describe);
+        g_test_add_func("/lio/create-delete", test_create_delete);
+        g_test_add_func("/lio/tags", test_tags);
+        g_test_add_func("/lio/nodes", test_nodes);
+        g_test_add_func("/lio/observe-foreign", test_observe_foreign);
+        g_test_add_func("/lio/restore", test_restore);
+        g_test_add_func("/lio/undo", test_undo);
+        g_test_add_func("/lio/identifier-in-use", test_identifier_in_use);
+        g_test_add_func("/lio/ambiguous-tag", test_ambiguous_tag);
+        g_test_add_func("/lio/invalid", test_invalid);
+        g_test_add_func("/lio/lock", test_lock);
+        g_test_add_func("/lio/delete-all", test_delete_all);
+        g_test_add_func("/lio/ends", test_ends);
+        g_test_add_func("/lio/peer", test_peer);
+}
+
+int main(int argc, char **argv) {
+        int n = 1;
+
+        worker_path = g_getenv("ISCSI_BACKEND_LIO");
+        for (int i = 1; i < argc; i++)
+                if (g_str_has_prefix(argv[i], "--worker="))
+                        worker_path = argv[i] + strlen("--worker=");
+                else
+                        argv[n++] = argv[i];
+        argc = n;
+        argv[n] = NULL;
+
+        g_test_init(&argc, &argv, NULL);
+
+        if (access(TARGET, F_OK) < 0) {
+                (void) puts("1..0 # SKIP no kernel target here (" TARGET " does not exist); run it in the throw-away machine");
+                return 0;
+        }
+        if (!worker_path) {
+                (void) fputs("Give the worker with --worker=PATH or ISCSI_BACKEND_LIO\n", stderr);
+                return 1;
+        }
+
+        add_verb_tests();
+        add_portal_tests();
+        add_fault_tests();
+        add_session_tests();
+        return g_test_run();
+}

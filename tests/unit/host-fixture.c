@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host-fixture.h"
+#include "model/address.h"
+
+void on_changed(HostEvent event, const HostAddress *a, void *userdata) {
+        static const char sign[] = { [HOST_ADDRESS_ADDED] = '+', [HOST_ADDRESS_CHANGED] = '*', [HOST_ADDRESS_REMOVED] = '-' };
+        char text[IP_ADDRESS_TEXT_MAX];
+        const HostAddress *before;
+        Fixture *f = userdata;
+
+        (void) ip_address_to_text(&a->address, text);
+        before = g_tree_lookup(f->told, text);
+        g_string_append_printf(f->events, "%c%s/%u %s %u\n", sign[event], text, a->prefix_length, a->interface, a->origin);
+
+        /* Whatever happens: nothing comes twice, goes twice, or changes to what it is. */
+        if (event == HOST_ADDRESS_ADDED)
+                g_assert_null(before);
+        else
+                g_assert_nonnull(before);
+        if (event == HOST_ADDRESS_CHANGED)
+                g_assert_true(before->prefix_length != a->prefix_length || before->origin != a->origin ||
+                              strcmp(before->interface, a->interface) != 0);
+        g_assert_cmpint(a->dual_stack, ==, a->address.family == AF_INET6 && ip_address_is_wildcard(&a->address));
+
+        if (event == HOST_ADDRESS_REMOVED)
+                g_tree_remove(f->told, text);
+        else
+                g_tree_replace(f->told, g_strdup(text), g_memdup2(a, sizeof(*a)));
+}
+
+static int compare_text(const void *a, const void *b, void *userdata) {
+        return strcmp(a, b);
+}
+
+char *ip_output(const char *input, const char *arguments) {
+        g_autofree char *command = g_strdup_printf("ip %s", arguments), *output = NULL, *errors = NULL;
+        g_autofree char *file = NULL;
+        g_autoptr(GError) error = NULL;
+        int status;
+
+        if (input) {
+                g_autofree char *longer = NULL;
+                int fd = g_file_open_tmp("test-host-XXXXXX", &file, &error);
+
+                g_assert_no_error(error);
+                g_assert_cmpint(close(fd), ==, 0);
+                g_assert_true(g_file_set_contents(file, input, -1, &error));
+                longer = g_strdup_printf("%s -batch %s", command, file);
+                g_free(command);
+                command = g_steal_pointer(&longer);
+        }
+
+        g_spawn_command_line_sync(command, &output, &errors, &status, &error);
+        g_assert_no_error(error);
+        if (file)
+                g_assert_cmpint(g_unlink(file), ==, 0);
+        if (!g_spawn_check_wait_status(status, NULL))
+                g_error("%s: %s", command, errors);
+        return g_steal_pointer(&output);
+}
+
+void ip(const char *format, ...) {
+        g_autofree char *arguments = NULL, *output = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        arguments = g_strdup_vprintf(format, ap);
+        va_end(ap);
+        output = ip_output(NULL, arguments);
+}
+
+void ip_batch(const char *input) {
+        g_autofree char *output = ip_output(input, "-force");
+}
+
+void sysctl(const char *name, const char *value) {
+        g_autofree char *path = g_strdup_printf("/proc/sys/net/ipv6/%s", name);
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        g_assert_cmpint(fd, >=, 0);
+        g_assert_cmpint(write(fd, value, strlen(value)), ==, (ssize_t) strlen(value));
+        g_assert_cmpint(close(fd), ==, 0);
+}
+
+void settle(Fixture *f) {
+        int r;
+
+        while ((r = sd_event_run(f->event, 0)) > 0)
+                ;
+        g_assert_cmpint(r, ==, 0);
+}
+
+void assert_events(Fixture *f, const char *expected) {
+        gint64 end = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+
+        if (!*expected)
+                g_assert_cmpint(sd_event_run(f->event, 10000), >=, 0);
+        settle(f);
+        while (strcmp(f->events->str, expected) != 0 && g_get_monotonic_time() < end)
+                g_assert_cmpint(sd_event_run(f->event, 20000), >=, 0);
+
+        g_assert_cmpstr(f->events->str, ==, expected);
+        g_string_truncate(f->events, 0);
+}
+
+bool is_told(Fixture *f, const char *address) {
+        return g_tree_lookup(f->told, address);
+}
+
+void start(Fixture *f) {
+        g_assert_cmpint(host_new_tuned(f->event, on_changed, f, &f->tuning, &f->host), ==, 0);
+}
+
+void stop(Fixture *f) {
+        f->host = host_free(f->host);
+        g_tree_remove_all(f->told);
+        g_string_truncate(f->events, 0);
+}
+
+void start_quietly(Fixture *f) {
+        start(f);
+        settle(f);
+        g_string_truncate(f->events, 0);
+}
+
+void fixture_set_up(Fixture *f, const void *data) {
+        g_assert_cmpint(unshare(CLONE_NEWNET), ==, 0);
+        ip("link add v0 index 10 type veth peer name v1 index 11");
+        ip("link set v0 addrgenmode none");
+        ip("link set v1 addrgenmode none");
+        ip("link set lo up");
+
+        g_assert_cmpint(sd_event_new(&f->event), ==, 0);
+        f->tuning = host_tuning_default;
+        f->told = g_tree_new_full(compare_text, NULL, g_free, g_free);
+        f->events = g_string_new(NULL);
+}
+
+void fixture_tear_down(Fixture *f, const void *data) {
+        (void) host_free(f->host);
+        sd_event_unref(f->event);
+        g_tree_unref(f->told);
+        (void) g_string_free(f->events, TRUE);
+}
+
+static int by_speaker(const void *a, const void *b) {
+        char *const *x = a, *const *y = b;
+        unsigned long i = strtoul(*x, NULL, 10), j = strtoul(*y, NULL, 10);
+
+        return i < j ? -1 : i > j;
+}
+
+static gboolean append_told(void *key, void *value, void *userdata) {
+        const HostAddress *a = value;
+
+        if (!ip_address_is_wildcard(&a->address))
+                g_string_append_printf(userdata, "%s/%u %s\n", (char *) key, a->prefix_length, a->interface);
+        return FALSE;
+}
+
+static gboolean append_expected(void *key, void *value, void *userdata) {
+        g_string_append_printf(userdata, "%s%s\n", (char *) key, (char *) value);
+        return FALSE;
+}
+
+/* What ip(8) lists, as told_text() has it. No two prefixes of one IPv4 address on one link here. */
+static char *ip_text(void) {
+        g_autofree char *output = ip_output(NULL, "-o addr");
+        g_auto(GStrv) lines = g_strsplit(output, "\n", -1);
+        g_autoptr(GTree) expected = g_tree_new_full(compare_text, NULL, g_free, g_free);
+        GString *text = g_string_new(NULL);
+
+        qsort(lines, g_strv_length(lines), sizeof(*lines), by_speaker);
+        for (char **l = lines; *l; l++) {
+                char name[IF_NAMESIZE], address[INET6_ADDRSTRLEN], key[INET6_ADDRSTRLEN + IF_NAMESIZE];
+                const char *slash = strchr(*l, '/');
+                unsigned prefix;
+
+                if (!**l || strstr(*l, " tentative"))
+                        continue;
+                g_assert_cmpint(sscanf(*l, "%*u: %15s %*s %45[0-9a-f.:]", name, address), ==, 2);
+                g_assert_cmpint(sscanf(slash, "/%u", &prefix), ==, 1);
+                (void) g_snprintf(key, sizeof(key), "%s%s%s", address, g_str_has_prefix(address, "fe80") ? "%" : "",
+                                  g_str_has_prefix(address, "fe80") ? name : "");
+                if (!g_tree_lookup(expected, key))
+                        g_tree_insert(expected, g_strdup(key), g_strdup_printf("/%u %s", prefix, name));
+        }
+
+        g_tree_foreach(expected, append_expected, text);
+        return g_string_free(text, FALSE);
+}
+
+static char *told_text(Fixture *f) {
+        GString *text = g_string_new(NULL);
+
+        g_tree_foreach(f->told, append_told, text);
+        return g_string_free(text, FALSE);
+}
+
+void assert_as_ip_says(Fixture *f) {
+        gint64 end = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+
+        for (;;) {
+                g_autofree char *want = ip_text(), *have = NULL;
+
+                settle(f);
+                have = told_text(f);
+                if (strcmp(have, want) == 0)
+                        return;
+                if (g_get_monotonic_time() >= end)
+                        g_assert_cmpstr(have, ==, want);
+                g_assert_cmpint(sd_event_run(f->event, 20000), >=, 0);
+        }
+}
+
+void overrun(Fixture *f) {
+        unsigned before = host_statistics(f->host)->overruns;
+        GString *s = g_string_new(NULL);
+
+        for (unsigned i = 0; i < 200; i++)
+                g_string_append_printf(s, "addr %s 198.51.100.1/32 dev lo\n", i % 2 == 0 ? "add" : "del");
+        ip_batch(s->str);
+        (void) g_string_free(s, TRUE);
+
+        wait_for(f, host_statistics(f->host)->overruns == before + 1);
+}

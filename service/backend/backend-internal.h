@@ -25,7 +25,7 @@ struct Backend {
 };
 
 struct BackendCall {
-        backend_done_t done; /* NULL once cancelled, and while it runs */
+        backend_done_t done; /* NULL once cancelled */
         void *userdata;
         BackendVerb verb;
         char *node; /* "" if the verb has none */

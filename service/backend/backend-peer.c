@@ -11,9 +11,7 @@
 
 #include "backend/backend.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
@@ -250,13 +248,6 @@ static int connection_new(Peer *p, Connection **ret) {
         return 0;
 }
 
-static bool connection_is_usable(Connection *c) {
-        struct pollfd pollfd = { .fd = sd_bus_get_fd(c->bus), .events = POLLIN };
-
-        /* Between calls a worker has nothing to say: what can be read is its hang-up, which the event loop has not come to yet. */
-        return sd_bus_is_open(c->bus) > 0 && pollfd.fd >= 0 && poll(&pollfd, 1, 0) == 0;
-}
-
 static int connection_send(Connection *c, BackendCall *call) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         struct timespec now;
@@ -306,12 +297,6 @@ static int peer_send(Peer *p, BackendCall *call) {
 
                 c = peer_find_idle(p);
                 idle = c;
-
-                if (idle && !connection_is_usable(c)) {
-                        connection_free(c);
-                        continue;
-                }
-
                 if (!idle) {
                         r = connection_new(p, &c);
                         if (r < 0)
@@ -322,9 +307,9 @@ static int peer_send(Peer *p, BackendCall *call) {
                 if (r >= 0)
                         return 0;
 
-                /* An idle worker that ended this very moment is no reason to refuse. */
+                /* That an idle worker has ended this very moment is no reason to refuse. */
                 connection_free(c);
-                if (!idle || !(r == -ECONNRESET || r == -EPIPE || r == -ENOTCONN))
+                if (!idle || (r != -ECONNRESET && r != -ENOTCONN))
                         return r;
         }
 }

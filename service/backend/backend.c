@@ -163,11 +163,9 @@ BackendCall *backend_call_cancel(BackendCall *c) {
 }
 
 void backend_call_finish(BackendCall *c, const BackendResult *result) {
-        backend_done_t done = TAKE_PTR(c->done);
-
         /* C lives until the callback has returned, so that it may cancel the very call that it is told about. */
-        if (done)
-                done(result, c->userdata);
+        if (c->done)
+                c->done(result, c->userdata);
         else if (result->refusal != REFUSAL_NONE)
                 log_warning("%s, whose caller has gone, failed: %s", backend_verb_name(c->verb), result->message);
 

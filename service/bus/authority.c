@@ -17,9 +17,10 @@
 
 struct Authority {
         sd_bus *bus;
+        sd_bus_slot *leaving; /* watches who leaves the bus */
         uint64_t deadline_usec;
-        Question *asking; /* those for which polkit is being asked */
-        unsigned n_asking;
+        Question *questions;
+        unsigned n_asking; /* those for which polkit is being asked */
         uint64_t last_cookie;
 };
 
@@ -34,28 +35,9 @@ struct Question {
         uid_t uid;
         uint64_t expires_usec; /* UINT64_MAX: a person may be typing a password */
         sd_bus_slot *slot;     /* of the call under way */
-        sd_bus_slot *leaving;  /* watches the caller's name */
         char cookie[32];       /* by which polkit is told to forget the question; "" unless it is asking */
         Question *next, **link;
 };
-
-int authority_new(sd_bus *bus, uint64_t deadline_usec, Authority **ret) {
-        Authority *a;
-
-        a = calloc(1, sizeof(*a));
-        if (!a)
-                return -ENOMEM;
-        a->bus = bus;
-        a->deadline_usec = deadline_usec;
-
-        *ret = a;
-        return 0;
-}
-
-Authority *authority_free(Authority *a) {
-        free(a);
-        return NULL;
-}
 
 uid_t question_uid(const Question *q) {
         return q->uid;
@@ -76,9 +58,6 @@ static void question_stop_asking(Question *q) {
         if (!is_asking(q))
                 return;
 
-        *q->link = q->next;
-        if (q->next)
-                q->next->link = q->link;
         q->authority->n_asking--;
         q->cookie[0] = '\0';
 }
@@ -104,8 +83,11 @@ Question *question_free(Question *q) {
                 question_cancel(q);
         question_stop_asking(q);
 
+        *q->link = q->next;
+        if (q->next)
+                q->next->link = q->link;
+
         sd_bus_slot_unref(q->slot);
-        sd_bus_slot_unref(q->leaving);
         sd_bus_message_unref(q->message);
         for (char **d = q->details; d && *d; d++)
                 free(*d);
@@ -139,8 +121,8 @@ static const char *refuse_limit(Question *q) {
         if (q->authority->n_asking >= QUESTIONS_MAX)
                 return "too many authorization questions are open";
 
-        for (const Question *other = q->authority->asking; other; other = other->next)
-                if (other->uid == q->uid)
+        for (const Question *other = q->authority->questions; other; other = other->next)
+                if (is_asking(other) && other->uid == q->uid)
                         n++;
         if (n >= QUESTIONS_PER_UID_MAX)
                 return "too many authorization questions of this user are open";
@@ -158,11 +140,12 @@ static int polkit_answered(sd_bus_message *reply, void *userdata, _unused_ sd_bu
                             e->message ? e->message : e->name);
 
                 /* The bus, too, says NoReply: when polkit ends without having answered. */
-                if (now_usec() >= q->expires_usec)
+                if (now_usec() >= q->expires_usec) {
+                        question_cancel(q);
                         question_refuse(q, ERROR_NAME_PREFIX "Timeout",
                                         "polkit did not answer whether %s is allowed; see whether polkit.service is well (%u)",
                                         q->action, refusal_common_code(REFUSAL_TIMEOUT));
-                else
+                } else
                         question_refuse(
                                 q, SD_BUS_ERROR_ACCESS_DENIED,
                                 "polkit could not be asked whether %s is allowed; until it can, root alone may change anything",
@@ -170,10 +153,12 @@ static int polkit_answered(sd_bus_message *reply, void *userdata, _unused_ sd_bu
                 return 1;
         }
 
-        r = sd_bus_message_enter_container(reply, 'r', "bba{ss}");
+        r = sd_bus_message_has_signature(reply, "(bba{ss})");
+        if (r > 0)
+                r = sd_bus_message_enter_container(reply, 'r', "bba{ss}");
         if (r > 0)
                 r = sd_bus_message_read(reply, "bb", &granted, &challenge);
-        if (r <= 0) {
+        if (r <= 0 || (granted && challenge)) {
                 log_error("polkit gave an answer of an unknown form about %s", q->action);
                 question_refuse(q, SD_BUS_ERROR_ACCESS_DENIED, "polkit gave an answer of an unknown form about %s", q->action);
                 return 1;
@@ -228,34 +213,64 @@ static int question_ask_polkit(Question *q) {
                 return r;
 
         memcpy(q->cookie, cookie, sizeof(cookie));
-        q->next = a->asking;
-        if (q->next)
-                q->next->link = &q->next;
-        q->link = &a->asking;
-        a->asking = q;
         a->n_asking++;
         return 0;
 }
 
-static int caller_left(_unused_ sd_bus_message *m, void *userdata, _unused_ sd_bus_error *ret_error) {
-        Question *q = userdata;
+/* Somebody, or a well-known name, left the bus. */
+static int name_lost(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *ret_error) {
+        Authority *a = userdata;
+        const char *name;
+        Question *next;
 
-        if (is_asking(q))
-                question_cancel(q);
-        question_answer(q, VERDICT_LEFT, NULL);
+        if (sd_bus_message_read(m, "s", &name) <= 0)
+                return 0;
+
+        for (Question *q = a->questions; q; q = next) {
+                next = q->next;
+                if (strcmp(sd_bus_message_get_sender(q->message), name) != 0)
+                        continue;
+                if (is_asking(q))
+                        question_cancel(q);
+                question_answer(q, VERDICT_LEFT, NULL);
+        }
+
         return 0;
 }
 
-static int question_watch_caller(Question *q) {
-        _cleanup_free_ char *match = NULL;
+int authority_new(sd_bus *bus, uint64_t deadline_usec, Authority **ret) {
+        Authority *a;
+        int r;
 
-        if (asprintf(&match,
-                     "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
-                     "member='NameOwnerChanged',arg0='%s',arg2=''",
-                     sd_bus_message_get_sender(q->message)) < 0)
+        a = calloc(1, sizeof(*a));
+        if (!a)
                 return -ENOMEM;
+        a->bus = bus;
+        a->deadline_usec = deadline_usec;
 
-        return sd_bus_add_match_async(q->authority->bus, &q->leaving, match, caller_left, NULL, q);
+        /* One watch for all callers: dbus-daemon allows a connection 512, fewer than there may be questions. It is in force before our name is
+         * ours, and the bus takes our messages in order: a caller that leaves at any time is either unknown when the bus is asked for its uid
+         * or told to us. Without the watch sd-bus closes the connection, and the service ends. */
+        r = sd_bus_add_match_async(bus, &a->leaving,
+                                   "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+                                   "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg2=''",
+                                   name_lost, NULL, a);
+        if (r < 0) {
+                free(a);
+                return r;
+        }
+
+        *ret = a;
+        return 0;
+}
+
+Authority *authority_free(Authority *a) {
+        if (!a)
+                return NULL;
+
+        sd_bus_slot_unref(a->leaving);
+        free(a);
+        return NULL;
 }
 
 static int uid_answered(sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *ret_error) {
@@ -294,12 +309,8 @@ static int uid_answered(sd_bus_message *reply, void *userdata, _unused_ sd_bus_e
                 return 1;
         }
 
-        /* Watched before polkit is asked: the bus takes our messages in order, so a caller that leaves at any time is either unknown to
-         * polkit, which then answers with an error, or told to us. */
         q->slot = sd_bus_slot_unref(q->slot);
-        r = question_watch_caller(q);
-        if (r >= 0)
-                r = question_ask_polkit(q);
+        r = question_ask_polkit(q);
         if (r < 0) {
                 log_error_errno(r, "Failed to ask polkit about %s", q->action);
                 question_refuse(q, SD_BUS_ERROR_ACCESS_DENIED, "polkit could not be asked whether %s is allowed", q->action);
@@ -323,6 +334,11 @@ int authority_ask(Authority *a, sd_bus_message *m, const char *action, const cha
         q->answered = answered;
         q->userdata = userdata;
         q->uid = (uid_t) -1;
+        q->next = a->questions;
+        if (q->next)
+                q->next->link = &q->next;
+        q->link = &a->questions;
+        a->questions = q;
 
         while (details[n])
                 n++;

@@ -23,7 +23,8 @@ typedef enum Verdict {
         VERDICT_LEFT,    /* the caller left the bus, before or after a grant: do not act, do not answer */
 } Verdict;
 
-/* Called once with the answer, and perhaps once more with VERDICT_LEFT as long as a granted question is kept. The callee may free it. */
+/* Called once with the answer, and perhaps once more with VERDICT_LEFT as long as a granted question is kept. The callee may free this
+ * question and no other. */
 typedef void (*question_answered_t)(Question *q, Verdict verdict, const sd_bus_error *error, void *userdata);
 
 /* DEADLINE_USEC is for questions that no person may answer. */

@@ -14,7 +14,30 @@ void arguments_done(Arguments *a) {
         *a = (Arguments){};
 }
 
-static int read_portals(Arguments *a, sd_bus_message *m, Model *model) {
+/* What is longer can be nothing that the service knows: the longest are a node's path, up to 3 bytes for each of a name's 223, and a name that
+ * folding shortens, up to 4. Asked before anybody is: a message is kept for as long as a question is open, and polkit gets its texts. */
+static int check_length(const char *what, const char *text, char **ret_why) {
+        if (strlen(text) <= ARGUMENT_LENGTH_MAX)
+                return 0;
+
+        return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "%s is longer than %u bytes", what, ARGUMENT_LENGTH_MAX);
+}
+
+static int read_path(Reference *ref, sd_bus_message *m, Model *model, char **ret_why) {
+        const char *path;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 'o', &path);
+        if (r <= 0)
+                return r;
+        if (check_length("A path", path, ret_why) != 0)
+                return *ret_why ? REFUSAL_INVALID_PARAMETER : -ENOMEM;
+
+        *ref = (Reference){ path, model_find_object(model, path) };
+        return 1;
+}
+
+static int read_portals(Arguments *a, sd_bus_message *m, Model *model, char **ret_why) {
         const char *path;
         int r;
 
@@ -145,8 +168,7 @@ int arguments_read(Arguments *a, const ChangeKind *kind, sd_bus_message *m, Mode
         return 0;
 }
 
-/* The element of PATH behind PREFIX, decoded; NULL if PATH is not below PREFIX or what it says is not fit to be shown. */
-static char *decode_below(const char *path, const char *prefix) {
+char *path_decode_below(const char *path, const char *prefix) {
         size_t n = strlen(prefix);
         _cleanup_free_ char *start = NULL, *name = NULL;
 
@@ -163,89 +185,7 @@ static char *decode_below(const char *path, const char *prefix) {
         return TAKE_PTR(name);
 }
 
-char **details_free(char **d) {
-        for (char **p = d; p && *p; p++)
-                free(*p);
-        free(d);
-        return NULL;
-}
-
-/* The names of the portals, separated by blanks; a path that is not a portal's stands as it is. */
-static char *describe_portals(const Arguments *a) {
-        _cleanup_free_ char *text = NULL;
-        size_t size;
-        FILE *f;
-
-        f = open_memstream(&text, &size);
-        if (!f)
-                return NULL;
-
-        for (size_t i = 0; i < a->n_portals + a->n_paths; i++) {
-                const char *path = i < a->n_portals ? a->portals[i].text : a->paths[i - a->n_portals].text;
-                _cleanup_free_ char *name = NULL;
-
-                name = decode_below(path, TCP_PATH);
-                if (!name)
-                        name = decode_below(path, IP_PATH);
-                if (name || i < a->n_portals)
-                        (void) fprintf(f, "%s%s", ftell(f) > 0 ? " " : "", name ? name : path);
-        }
-
-        return fclose(f) == 0 ? TAKE_PTR(text) : NULL;
-}
-
-static char *describe_roles(const Arguments *a, const ChangeKind *kind) {
-        _cleanup_free_ char *text = NULL;
-        size_t size;
-        FILE *f;
-
-        f = open_memstream(&text, &size);
-        if (!f)
-                return NULL;
-
-        if (strchr(kind->in, 'q'))
-                (void) fprintf(f, "%u", a->number);
-        else if (!a->roles)
-                (void) fprintf(f, "%u", ROLE_TARGET);
-        for (size_t i = 0; i < a->n_roles && i < 2; i++)
-                (void) fprintf(f, "%s%u", i > 0 ? " " : "", a->roles[i]);
-
-        return fclose(f) == 0 ? TAKE_PTR(text) : NULL;
-}
-
-static char *describe_identifier(const Arguments *a, const ChangeKind *kind) {
-        char *text = NULL;
-
-        if (a->text) {
-                text = strdup(a->text);
-                for (char *p = text; p && *p; p++)
-                        *p = (char) toupper((unsigned char) *p);
-        } else if (a->n_paths > 0) {
-                const char *last = strrchr(a->paths[0].text, '/');
-
-                if (strstr(a->paths[0].text, "/endpoint/"))
-                        text = strdup(last + 1);
-        }
-
-        return text;
-}
-
-static char *describe_group(const Arguments *a) {
-        if (a->text)
-                return strdup(a->text);
-
-        for (unsigned i = 0; i < a->n_paths; i++) {
-                char *id = decode_below(a->paths[i].text, GROUP_PATH);
-
-                if (id)
-                        return id;
-        }
-
-        return NULL;
-}
-
-/* A name as the service would store it, so that a rule that compares names cannot be got round by spelling; else as it was given. */
-static char *normalize_or_copy(const char *name) {
+char *node_name_as_stored(const char *name) {
         const char *reason;
         char *n;
 
@@ -256,43 +196,9 @@ int arguments_node_name(const Arguments *a, const ChangeKind *kind, char **ret) 
         *ret = NULL;
 
         if (kind->method == METHOD_CREATE_ISCSI_NODE)
-                *ret = a->name ? normalize_or_copy(a->name) : NULL;
+                *ret = a->name ? node_name_as_stored(a->name) : NULL;
         else if (a->n_paths > 0)
-                *ret = decode_below(a->paths[0].text, NODE_PATH);
+                *ret = path_decode_below(a->paths[0].text, NODE_PATH);
 
-        return 0;
-}
-
-int arguments_describe(const Arguments *a, const ChangeKind *kind, char ***ret) {
-        _cleanup_(details_freep) char **d = NULL;
-        size_t n = 0;
-
-        d = calloc(2 * 6 + 1, sizeof(char *));
-        if (!d)
-                return -ENOMEM;
-
-        for (const char *const *key = kind->details; key && *key; key++) {
-                char *value = NULL;
-
-                if (strcmp(*key, "node") == 0)
-                        (void) arguments_node_name(a, kind, &value);
-                else if (strcmp(*key, "role") == 0)
-                        value = describe_roles(a, kind);
-                else if (strcmp(*key, "identifier") == 0)
-                        value = describe_identifier(a, kind);
-                else if (strcmp(*key, "portals") == 0)
-                        value = describe_portals(a);
-                else if (strcmp(*key, "group") == 0)
-                        value = describe_group(a);
-
-                if (!value)
-                        continue;
-                d[n++] = strdup(*key);
-                d[n++] = value;
-                if (!d[n - 2])
-                        return -ENOMEM;
-        }
-
-        *ret = TAKE_PTR(d);
         return 0;
 }

@@ -18,6 +18,7 @@ struct Changes {
         Task *tasks;
         unsigned n_tasks;
         NodeQueue *queues; /* by node name */
+        bool ending;       /* nobody's turn comes any more */
 };
 
 /* A change and how far it is. */
@@ -101,7 +102,7 @@ static void task_leave_queue(Task *t) {
                 HASH_DELETE(hh, t->changes->queues, q);
                 free(q->name);
                 free(q);
-        } else if (p == &q->first && !q->first->wake &&
+        } else if (p == &q->first && !q->first->wake && !t->changes->ending &&
                    sd_event_add_defer(t->changes->manager->event, &q->first->wake, task_woken, q->first) < 0)
                 log_oom();
 }
@@ -568,6 +569,7 @@ Changes *changes_free(Changes *s) {
         if (!s)
                 return NULL;
 
+        s->ending = true;
         while (s->tasks)
                 task_free(s->tasks);
         free(s);

@@ -99,6 +99,7 @@ static int property_get_binds_to(PROPERTY_ARGUMENTS) {
         return sd_bus_message_close_container(reply);
 }
 
+/* What is the same for all ports is read by Get alone: GetManagedObjects carries a thousand ports. */
 const sd_bus_vtable port_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("SystemCreationClassName", "s", property_get_system_creation_class_name, 0, PROPERTY_KEY_FLAGS),
@@ -107,11 +108,11 @@ const sd_bus_vtable port_vtable[] = {
         SD_BUS_PROPERTY("Name", "s", property_get_name, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Identifier", "s", property_get_identifier, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Role", "q", property_get_role, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("ConnectionType", "q", property_get_connection_type, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("ProtocolIFType", "q", property_get_protocol_if_type, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("OtherTypeDescription", "s", property_get_other_type_description, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("ConnectionType", "q", property_get_connection_type, 0, PROPERTY_KEY_FLAGS),
+        SD_BUS_PROPERTY("ProtocolIFType", "q", property_get_protocol_if_type, 0, PROPERTY_KEY_FLAGS),
+        SD_BUS_PROPERTY("OtherTypeDescription", "s", property_get_other_type_description, 0, PROPERTY_KEY_FLAGS),
         SD_BUS_PROPERTY("EnabledState", "q", property_get_enabled_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("RequestedState", "q", property_get_requested_state, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("RequestedState", "q", property_get_requested_state, 0, PROPERTY_KEY_FLAGS),
         SD_BUS_PROPERTY("OperationalStatus", "aq", property_get_operational_status, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("StatusDescriptions", "as", property_get_status_descriptions, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("SAPAvailableForElement", "o", property_get_sap_available_for_element, 0, SD_BUS_VTABLE_PROPERTY_CONST),

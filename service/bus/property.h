@@ -21,7 +21,7 @@
                 return sd_bus_message_append(reply, type, value); \
         }
 
-/* CIM keys that are the same for all objects of a class: they can be read but are left out of GetAll and GetManagedObjects. */
+/* What is the same for all objects of a class, CIM keys above all: it can be read but is left out of GetAll and GetManagedObjects. */
 #define PROPERTY_KEY_FLAGS (SD_BUS_VTABLE_PROPERTY_CONST | SD_BUS_VTABLE_PROPERTY_EXPLICIT)
 #define SYSTEM_CREATION_CLASS_NAME "CIM_ComputerSystem"
 

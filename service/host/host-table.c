@@ -15,10 +15,6 @@
 
 #include "basic/log.h"
 
-#ifndef IFAPROT_KERNEL_RA
-#define IFAPROT_KERNEL_RA 2
-#endif
-
 typedef struct Link Link;
 typedef struct Row Row;
 typedef struct Address Address;
@@ -136,7 +132,7 @@ static bool row_address(const Row *row, IpAddress *ret) {
         if (ip_address_is_link_local(&a)) {
                 memcpy(a.zone, row->link->name, sizeof(a.zone));
 
-                if (!ip_address_is_usable(&a) || strcmp(row->link->name, row->link->shown) != 0) {
+                if (!ip_address_is_usable(&a)) {
                         if (!row->link->complained)
                                 log_warning("The name of interface %i, \"%s\", cannot be an address' zone: its link-local "
                                             "addresses are left out",

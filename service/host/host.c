@@ -73,9 +73,10 @@ static int on_link(Host *h, const struct nlmsghdr *message, HostSource source) {
         if (message->nlmsg_type == RTM_DELLINK)
                 return host_table_drop_link(h->table, info->ifi_index);
 
-        mnl_attr_for_each(attribute, message, sizeof(*info)) if (mnl_attr_get_type(attribute) == IFLA_IFNAME &&
-                                                                 mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0) name =
-                mnl_attr_get_str(attribute);
+        mnl_attr_for_each(attribute, message, sizeof(*info)) {
+                if (mnl_attr_get_type(attribute) == IFLA_IFNAME && mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0)
+                        name = mnl_attr_get_str(attribute);
+        }
 
         return name ? host_table_set_link(h->table, source, info->ifi_index, name) : 0;
 }
@@ -120,8 +121,8 @@ static int on_address(Host *h, const struct nlmsghdr *message, HostSource source
                 }
         }
 
-        /* IPv6 has no IFA_LOCAL unless there is a peer. */
-        if (!local)
+        /* IPv6 has no IFA_LOCAL unless there is a peer; IPv4 lacks it where it is 0.0.0.0. */
+        if (!local && info->ifa_family == AF_INET6)
                 local = address;
         if (!local)
                 return 0;

@@ -59,7 +59,8 @@ typedef void (*host_changed_t)(HostEvent event, const HostAddress *address, void
  *   zone, so that a renamed interface takes the old one away and brings a new one. An interface whose name cannot be
  *   a zone (']', '%', other than printable ASCII) has no link-local addresses here; a log line says so.
  * - If an interface has an IPv4 address with several prefixes, the longest is told. Of a point-to-point link the local address counts.
- * - Tentative addresses and those that failed duplicate address detection are not there (yet); optimistic and deprecated ones are.
+ * - Tentative addresses and those that failed duplicate address detection are not there (yet); optimistic and deprecated
+ *   ones are. (Of an optimistic one the kernel notifies before the end of the detection only where use_optimistic is set.)
  * - Multicast, IPv4-mapped and other addresses that ip_address_is_usable() refuses are left out.
  * - One wildcard is there always and never changes: "::" (dual_stack) if IPv6 sockets exist and net.ipv6.bindv6only was 0
  *   at this call, else "0.0.0.0".

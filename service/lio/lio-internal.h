@@ -10,6 +10,9 @@
  * module; that is never undone, since a module must not be unloaded while its threads may still run. */
 int lio_check_engine(const Lio *lio, bool make, LioReport *report);
 
+/* As listeners_read(), with the report filled. */
+int lio_load_listeners(uint16_t port, Listeners *ret, LioReport *report);
+
 /* As lio_node_read(), with the report filled. */
 int lio_load_node(const Lio *lio, const char *name, LioNode *ret, LioReport *report);
 

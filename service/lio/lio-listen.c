@@ -58,8 +58,27 @@ static int on_message(const struct nlmsghdr *nlh, void *userdata) {
         return MNL_CB_OK;
 }
 
+static int on_error(const struct nlmsghdr *nlh, void *userdata _unused_) {
+        const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
+
+        errno = mnl_nlmsg_get_payload_len(nlh) < sizeof(*e) ? EBADMSG : -e->error;
+        return errno == 0 ? MNL_CB_STOP : MNL_CB_ERROR;
+}
+
+/* A dump that failed ends like any other, only that a negative errno comes with its end; libmnl's own handler does not look. */
+static int on_done(const struct nlmsghdr *nlh, void *userdata _unused_) {
+        int error = 0;
+
+        if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(error))
+                memcpy(&error, mnl_nlmsg_get_payload(nlh), sizeof(error));
+
+        errno = error < 0 ? -error : 0;
+        return error < 0 ? MNL_CB_ERROR : MNL_CB_STOP;
+}
+
 static int dump_family(struct mnl_socket *socket, int family, uint16_t port, Listeners *l) {
         _cleanup_free_ char *buf = NULL;
+        static mnl_cb_t control[] = { [NLMSG_ERROR] = on_error, [NLMSG_DONE] = on_done };
         struct inet_diag_req_v2 *request;
         struct nlmsghdr *nlh;
         unsigned seq = (unsigned) family;
@@ -88,7 +107,7 @@ static int dump_family(struct mnl_socket *socket, int family, uint16_t port, Lis
                 n = mnl_socket_recvfrom(socket, buf, DUMP_BUFFER_SIZE);
                 if (n < 0)
                         return -errno;
-                r = mnl_cb_run(buf, (size_t) n, seq, mnl_socket_get_portid(socket), on_message, l);
+                r = mnl_cb_run2(buf, (size_t) n, seq, mnl_socket_get_portid(socket), on_message, l, control, ELEMENTSOF(control));
         } while (r > MNL_CB_STOP);
 
         return r < 0 ? -errno : 0;
@@ -107,9 +126,8 @@ int listeners_read(uint16_t port, Listeners *ret) {
         if (r < 0)
                 return r;
 
-        /* A host without IPv6 has no such sockets, and no handler for the question. */
         r = dump_family(socket, AF_INET6, port, &l);
-        if (r < 0 && r != -ENOENT)
+        if (r < 0)
                 return r;
 
         *ret = l;

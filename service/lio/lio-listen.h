@@ -29,7 +29,8 @@ typedef struct Listeners {
         size_t n;
 } Listeners;
 
-/* Reads all listening TCP sockets, of both families, with this TCP port; PORT 0: with any. Returns 0 or a negative errno. */
+/* Reads all listening TCP sockets, of both families, with this TCP port; PORT 0: with any. Returns 0 or a negative errno; -ENOENT
+ * means that the kernel lacks its module tcp_diag. */
 int listeners_read(uint16_t port, Listeners *ret);
 void listeners_done(Listeners *l);
 

@@ -9,10 +9,11 @@
 #include "lio/lio-predict.h"
 #include "lio/lio-probe.h"
 
-/* While a port is removed, the thread of a portal that it shares with other ports is reset; a portal made in that moment does not find
- * the shared socket and fails. It takes milliseconds. */
-#define RESET_TRIES 5
-#define RESET_WAIT_MSEC 40
+/* A portal that other ports share passes through moments in which a new one fails for no lasting reason: when one of them is removed, the
+ * kernel resets the portal's thread and does not find its socket meanwhile; when the last one is removed, the portal is gone from the
+ * tree before its socket is closed. Both take milliseconds, unless a login is under way. */
+#define PASSING_TRIES 25
+#define PASSING_WAIT_MSEC 40
 
 typedef struct Uses {
         PortalUse *items;
@@ -138,17 +139,19 @@ static int refuse_for(Refusal refusal, const Portal *portal, const PortalUse *ot
                 text, other_text, other->node, other->tag);
 }
 
-static int refuse_probe(const Portal *portal, int error, LioReport *report) {
+static int refuse_probe(const Portal *portal, int error, LioReport *report, bool *ret_passing) {
         _cleanup_free_ char *holder = NULL;
         char text[PORTAL_TEXT_MAX];
+        pid_t process;
 
         (void) portal_to_text(portal, text);
 
         switch (-error) {
         case EADDRINUSE:
-                holder = portal_describe_holder(portal);
+                holder = portal_describe_holder(portal, &process);
                 if (!holder)
                         return -ENOMEM;
+                *ret_passing = process == 0;
                 return lio_refuse(report, REFUSAL_ADDRESS_IN_USE,
                                   "Portal %s cannot listen, since its place is taken by %s; stop that, or use "
                                   "another TCP port",
@@ -166,9 +169,23 @@ static int refuse_probe(const Portal *portal, int error, LioReport *report) {
         }
 }
 
-/* BEFORE: portals of the same request that will be there by then. */
+int lio_load_listeners(uint16_t port, Listeners *ret, LioReport *report) {
+        int r;
+
+        r = listeners_read(port, ret);
+        if (r == -ENOENT)
+                return lio_refuse(
+                        report, REFUSAL_BACKEND_UNAVAILABLE,
+                        "The kernel cannot tell which sockets listen; load its module tcp_diag (\"modprobe tcp_diag\")");
+        if (r < 0)
+                return lio_refuse(report, REFUSAL_FAILED, "Cannot read the listening sockets: %s", strerror(-r));
+
+        return 0;
+}
+
+/* BEFORE: portals of the same request that will be there by then. *RET_PASSING: what is in the way may be gone in a moment. */
 static int check_portal(const Lio *lio, const LioNode *own, uint16_t tag, const Portal *portal, const Portal *before,
-                        size_t n_before, LioReport *report) {
+                        size_t n_before, LioReport *report, bool *ret_passing) {
         _cleanup_(listeners_done) Listeners listeners = {};
         _cleanup_(lio_tree_done) LioTree others = {};
         _cleanup_(uses_done) Uses uses = {};
@@ -178,11 +195,11 @@ static int check_portal(const Lio *lio, const LioNode *own, uint16_t tag, const 
         int r;
 
         if (portal->address.zone[0] && if_nametoindex(portal->address.zone) == 0)
-                return refuse_probe(portal, -ENODEV, report);
+                return refuse_probe(portal, -ENODEV, report, ret_passing);
 
-        r = listeners_read(portal->port, &listeners);
+        r = lio_load_listeners(portal->port, &listeners, report);
         if (r < 0)
-                return lio_refuse(report, REFUSAL_FAILED, "Cannot read the listening sockets: %s", strerror(-r));
+                return r;
 
         r = uses_add_node(&uses, own, portal->port, &listeners);
         for (size_t i = 0; i < n_before && r >= 0; i++)
@@ -199,14 +216,29 @@ static int check_portal(const Lio *lio, const LioNode *own, uint16_t tag, const 
                 return 0;
 
         r = portal_probe(portal);
-        return r < 0 ? refuse_probe(portal, r, report) : 0;
+        return r < 0 ? refuse_probe(portal, r, report, ret_passing) : 0;
+}
+
+static int check_portal_patiently(const Lio *lio, const LioNode *own, uint16_t tag, const Portal *portal, const Portal *before,
+                                  size_t n_before, LioReport *report) {
+        int r = 0;
+
+        for (unsigned i = 0; i < PASSING_TRIES; i++) {
+                bool passing = false;
+
+                r = check_portal(lio, own, tag, portal, before, n_before, report, &passing);
+                if (r >= 0 || !passing || peer_has_hung_up(lio->peer_fd, PASSING_WAIT_MSEC))
+                        return r;
+        }
+
+        return r;
 }
 
 int lio_check_portals(const Lio *lio, const LioNode *own, uint16_t tag, const Portal *portals, size_t n, LioReport *report) {
         for (size_t i = 0; i < n; i++) {
                 int r;
 
-                r = check_portal(lio, own, tag, portals + i, portals, i, report);
+                r = check_portal_patiently(lio, own, tag, portals + i, portals, i, report);
                 if (r < 0)
                         return r;
         }
@@ -222,7 +254,7 @@ static int check_again(const Lio *lio, const char *node, uint16_t tag, const Por
         if (r < 0)
                 return r;
 
-        return check_portal(lio, &own, tag, portal, NULL, 0, report);
+        return check_portal_patiently(lio, &own, tag, portal, NULL, 0, report);
 }
 
 int lio_verify_portal(const Lio *lio, const char *node, uint16_t tag, const Portal *portal, LioReport *report) {
@@ -230,9 +262,9 @@ int lio_verify_portal(const Lio *lio, const char *node, uint16_t tag, const Port
         char text[PORTAL_TEXT_MAX];
         int r;
 
-        r = listeners_read(portal->port, &listeners);
+        r = lio_load_listeners(portal->port, &listeners, report);
         if (r < 0)
-                return lio_refuse(report, REFUSAL_FAILED, "Cannot read the listening sockets: %s", strerror(-r));
+                return r;
         if (listeners_find(&listeners, portal))
                 return 0;
 
@@ -253,7 +285,7 @@ int lio_make_portal(const Lio *lio, Steps *steps, const char *node, uint16_t tag
         if (!path)
                 return -ENOMEM;
 
-        for (unsigned i = 0; i < RESET_TRIES; i++) {
+        for (unsigned i = 0; i < PASSING_TRIES; i++) {
                 int q;
 
                 r = step_mkdir(steps, path);
@@ -264,7 +296,7 @@ int lio_make_portal(const Lio *lio, Steps *steps, const char *node, uint16_t tag
                 q = check_again(lio, node, tag, portal, steps->report);
                 if (q < 0)
                         return q;
-                if (peer_has_hung_up(steps->peer_fd, RESET_WAIT_MSEC))
+                if (peer_has_hung_up(steps->peer_fd, PASSING_WAIT_MSEC))
                         return steps_check_peer(steps);
         }
         if (r < 0)

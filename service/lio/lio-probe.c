@@ -145,30 +145,30 @@ int socket_find_process(const char *proc, uint32_t inode, pid_t *ret_pid, char r
         return -ESRCH;
 }
 
-char *portal_describe_holder(const Portal *portal) {
+char *portal_describe_holder(const Portal *portal, pid_t *ret_process) {
         _cleanup_(listeners_done) Listeners l = {};
         bool v6_only = host_is_v6_only();
         char *text = NULL;
         int r = -ENOENT;
+
+        *ret_process = 0;
 
         (void) listeners_read(portal->port, &l);
 
         for (size_t i = 0; i < l.n && r < 0; i++) {
                 Portal holder = { .address = listener_address(l.items + i), .port = l.items[i].port };
                 char portal_text[PORTAL_TEXT_MAX], comm[64];
-                pid_t pid;
 
                 if (!listener_conflicts(l.items + i, portal, v6_only))
                         continue;
 
                 (void) portal_to_text(&holder, portal_text);
-                if (socket_find_process("/proc", l.items[i].inode, &pid, comm) >= 0)
-                        r = asprintf(&text, "%s, held by process %d (%s), user id %u", portal_text, (int) pid, comm,
+                if (socket_find_process("/proc", l.items[i].inode, ret_process, comm) >= 0)
+                        r = asprintf(&text, "%s, held by process %d (%s), user id %u", portal_text, (int) *ret_process, comm,
                                      l.items[i].uid);
                 else
-                        r = asprintf(&text,
-                                     "%s, held by no process that can be seen (the kernel itself, or a sandbox), user id %u",
-                                     portal_text, l.items[i].uid);
+                        r = asprintf(&text, "%s, held by the kernel itself (no process has it), user id %u", portal_text,
+                                     l.items[i].uid);
         }
 
         if (r < 0)

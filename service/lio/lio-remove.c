@@ -314,9 +314,6 @@ int lio_observe(const Lio *lio, LioTree *ret_tree, Listeners *ret_listeners, Lio
         r = lio_tree_read(lio->iscsi_dir, ret_tree);
         if (r < 0)
                 return lio_refuse(report, REFUSAL_FAILED, "Cannot read %s: %s", lio->iscsi_dir, strerror(-r));
-        r = listeners_read(0, ret_listeners);
-        if (r < 0)
-                return lio_refuse(report, REFUSAL_FAILED, "Cannot read the listening sockets: %s", strerror(-r));
 
-        return 0;
+        return lio_load_listeners(0, ret_listeners, report);
 }

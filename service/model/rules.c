@@ -35,9 +35,16 @@ int refuse(Refusal r, char **ret_why, const char *format, ...) {
                 return -ENOMEM;
         }
 
-        /* Callers' texts are in it. Whatever they hold, it becomes one line that is shorter than what the bus carries. */
-        if ((size_t) n > REFUSAL_TEXT_MAX)
-                strcpy(why + excerpt(why, REFUSAL_TEXT_MAX - strlen("…")), "…");
+        /* Callers' texts are in it. Whatever they hold, it becomes one line that is shorter than what the bus carries: of a long one the
+         * middle is left out. */
+        if ((size_t) n > REFUSAL_TEXT_MAX) {
+                char *cut = why + excerpt(why, REFUSAL_TEXT_MAX / 2), *tail = why + n - REFUSAL_TEXT_MAX / 4;
+
+                while (((unsigned char) *tail & 0xC0) == 0x80)
+                        tail++;
+                memcpy(cut, "…", strlen("…"));
+                memmove(cut + strlen("…"), tail, strlen(tail) + 1);
+        }
         for (char *p = why; *p; p++)
                 if ((unsigned char) *p < 0x20 || *p == 0x7F)
                         *p = '?';

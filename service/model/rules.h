@@ -95,7 +95,7 @@ int check_remove_member(Model *m, const Reference *group, const Reference *endpo
 /* What is refused before anybody is asked for a password: counts at their limit, more portals than a port may have. */
 int check_limits(Model *m, const Abilities *a, Method method, size_t n_portals, char **ret_why);
 
-/* A longer sentence of a refusal is cut to so many bytes. */
+/* Of a sentence with more bytes the middle is left out. */
 #define REFUSAL_TEXT_MAX 2000u
 
 /* For a refusal with its sentence: sets *RET_WHY, returns R, or -ENOMEM. Control characters become '?'. */

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "fault-state.h"
+
 static const struct {
         const char *word;
         PlanAction action;
@@ -93,8 +95,7 @@ void plan_take(const char *verb, Plan *ret) {
                         g_free(*line);
                         memmove(line, line + 1, (g_strv_length(line + 1) + 1) * sizeof(char *));
                         left = g_strjoinv("\n", lines);
-                        if (!g_file_set_contents("plan", left, -1, &error))
-                                g_error("%s", error->message);
+                        state_write_file("plan", left);
                 }
                 return;
         }

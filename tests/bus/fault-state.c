@@ -67,12 +67,21 @@ static char *read_port_file(const char *node, uint16_t tag, const char *file) {
         return g_strdup("");
 }
 
-static void write_port_file(const char *node, uint16_t tag, const char *file, const char *text) {
-        g_autofree char *path = port_path(node, tag, file);
+void state_write_file(const char *path, const char *text) {
+        g_autofree char *new_path = g_strconcat(path, "~", NULL);
         g_autoptr(GError) error = NULL;
 
-        if (!g_file_set_contents(path, text, -1, &error))
+        /* Without the fsync() that GLib's own way of replacing has: this need not outlive the machine. */
+        if (!g_file_set_contents_full(new_path, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, &error))
                 g_error("%s", error->message);
+        if (g_rename(new_path, path) < 0)
+                g_error("Cannot replace %s: %m", path);
+}
+
+static void write_port_file(const char *node, uint16_t tag, const char *file, const char *text) {
+        g_autofree char *path = port_path(node, tag, file);
+
+        state_write_file(path, text);
 }
 
 static bool read_flag(const char *node, uint16_t tag, const char *file) {

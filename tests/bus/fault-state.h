@@ -35,6 +35,9 @@ void state_remove_port(const char *node, uint16_t tag);
 GPtrArray *state_list_nodes(void);
 GArray *state_list_ports(const char *node); /* of uint16_t */
 
+/* Replaces a file of the state at once, so that nobody sees half of it. */
+void state_write_file(const char *path, const char *text);
+
 /* The place of P in PORT, or PORT's n_portals if it is not there. */
 size_t fault_port_find(const FaultPort *port, const Portal *p);
 void fault_port_add(FaultPort *port, const Portal *p, bool deaf);

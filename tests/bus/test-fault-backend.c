@@ -7,7 +7,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "backend/backend.h"
 
@@ -54,6 +57,21 @@ static void die_with_parent(gpointer userdata) {
         (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
 }
 
+/* The socket's file is there a moment before anybody listens. */
+static gboolean can_connect(const char *path) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        gboolean connected;
+        int fd;
+
+        g_assert_cmpuint(g_strlcpy(address.sun_path, path, sizeof(address.sun_path)), <, sizeof(address.sun_path));
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        g_assert_cmpint(fd, >=, 0);
+        connected = connect(fd, (struct sockaddr *) &address, sizeof(address)) >= 0;
+        (void) close(fd);
+
+        return connected;
+}
+
 static void set_up(Fixture *f, gconstpointer data) {
         g_autoptr(GError) error = NULL;
         g_autofree char *setting = NULL;
@@ -73,8 +91,8 @@ static void set_up(Fixture *f, gconstpointer data) {
                       NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, die_with_parent, NULL, &f->activator, &error);
         g_assert_no_error(error);
 
-        for (unsigned i = 0; !g_file_test(f->socket, G_FILE_TEST_EXISTS); i++) {
-                g_assert_cmpuint(i, <, 1000);
+        for (unsigned i = 0; !can_connect(f->socket); i++) {
+                g_assert_cmpuint(i, <, 4000);
                 g_usleep(5 * MSEC);
         }
 
@@ -135,6 +153,19 @@ static void assert_port(Fixture *f, const char *enabled, const char *portals) {
 }
 
 #define ABSENT "(absent)", "(absent)"
+
+/* As assert_port(), of what a worker does that nobody waits for any more. */
+static void wait_for_port(Fixture *f, const char *enabled, const char *portals) {
+        for (unsigned i = 0; i < 2000; i++) {
+                g_autofree char *now = read_state(f, "nodes/" NODE "/1/enabled");
+
+                if (g_str_equal(now, enabled))
+                        break;
+                g_usleep(5 * MSEC);
+        }
+
+        assert_port(f, enabled, portals);
+}
 
 /* PORTALS: separated by blanks. */
 static void call_on(Fixture *f, BackendVerb verb, const char *node, uint16_t tag, const char *portals, Refusal expected) {
@@ -336,18 +367,18 @@ static void test_plan_crashes(Fixture *f, gconstpointer data) {
 
 static void test_plan_hangs(Fixture *f, gconstpointer data) {
         f->backend = backend_free(f->backend);
-        g_assert_cmpint(backend_new_peer(f->event, "fault", f->socket, 400 * MSEC, 2, true, &f->backend), ==, 0);
+        g_assert_cmpint(backend_new_peer(f->event, "fault", f->socket, 1000 * MSEC, 2, true, &f->backend), ==, 0);
 
         write_state(f, "plan", "once * hang\nonce * hang-half\n");
         call(f, BACKEND_CREATE_TARGET_PORT, "10.0.0.1:3260", REFUSAL_TIMEOUT);
         assert_port(f, ABSENT);
         call(f, BACKEND_CREATE_TARGET_PORT, "10.0.0.1:3260", REFUSAL_TIMEOUT);
         g_assert_true(last.outcome_unknown);
-        assert_port(f, "0\n", "10.0.0.1:3260\n");
+        wait_for_port(f, "0\n", "10.0.0.1:3260\n");
 
         write_state(f, "plan", "once * hang-after");
         call(f, BACKEND_RESTORE_TARGET_PORT, "10.0.0.1:3260", REFUSAL_TIMEOUT);
-        assert_port(f, "1\n", "10.0.0.1:3260\n");
+        wait_for_port(f, "1\n", "10.0.0.1:3260\n");
 }
 
 static void test_plan_slow(Fixture *f, gconstpointer data) {

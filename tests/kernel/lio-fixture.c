@@ -128,7 +128,8 @@ Answer worker_call(Worker *w, const char *member, const char *types, ...) {
         va_list ap;
 
         va_start(ap, types);
-        g_assert_cmpint(sd_bus_message_appendv(m, types, ap), >=, 0);
+        if (types)
+                g_assert_cmpint(sd_bus_message_appendv(m, types, ap), >=, 0);
         va_end(ap);
         return finish(w, m);
 }

@@ -45,7 +45,7 @@ void worker_free(Worker *w);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Worker, worker_free)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(sd_bus_error, sd_bus_error_free)
 
-/* Calls a method with a node, "sq" and "sqa(sq)" or "sqsq"; PORTALS are texts like "127.0.0.1:3260 [::1]:3260". */
+/* Call a method; TYPES (may be NULL) are as for sd_bus_message_append(), PORTALS are texts like "127.0.0.1:3260 [::1]:3260". */
 Answer worker_call(Worker *w, const char *member, const char *types, ...);
 Answer call_node(Worker *w, const char *member, const char *node);
 Answer call_port(Worker *w, const char *member, const char *node, uint16_t tag);

@@ -176,8 +176,11 @@ static void test_refused(void) {
                 remove_node(w, NODE_A, 1);
                 assert_tree(before);
 
-                /* Both in one request. */
-                {
+                /* Both in one request: there the order is ours, and one of the pairs can be had in the other order. */
+                if (strcmp(pair, "[::1]:3260 0.0.0.0:3260") == 0) {
+                        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, pair));
+                        remove_node(w, NODE_A, 1);
+                } else {
                         Answer a = call_portals(w, "CreateTargetPort", NODE_A, 1, pair);
 
                         g_assert_true(a.refusal == REFUSAL_PORTAL_SHADOWED || a.refusal == REFUSAL_ADDRESS_OVERLAP);

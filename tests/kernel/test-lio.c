@@ -52,6 +52,27 @@ static void test_unavailable(void) {
         g_assert_cmpint(mkdir(ISCSI, 0755), ==, 0);
 }
 
+/* Without the module that tells which sockets listen nothing can be verified, so nothing is made. */
+static void test_no_tcp_diag(void) {
+        g_autofree char *before = tree_snapshot();
+        g_autoptr(Worker) w = worker_new(NULL, NULL);
+
+        if (shell("echo 'install tcp_diag /bin/false' >/etc/modprobe.d/test-lio.conf && { ! test -d /sys/module/tcp_diag || "
+                  "rmmod tcp_diag; }") != 0) {
+                g_test_skip("the module tcp_diag cannot be taken out of this kernel");
+                return;
+        }
+        expect_refusal(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260"), REFUSAL_BACKEND_UNAVAILABLE,
+                       "modprobe tcp_diag");
+        expect_refusal(worker_call(w, "Observe", NULL), REFUSAL_BACKEND_UNAVAILABLE, "modprobe tcp_diag");
+        assert_tree(before);
+        g_assert_cmpint(unlink("/etc/modprobe.d/test-lio.conf"), ==, 0);
+
+        /* The kernel loads it by itself when it is asked. */
+        g_free(observe(w));
+        assert_tree(before);
+}
+
 static void test_describe(void) {
         g_autoptr(Worker) w = worker_new(NULL, NULL);
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
@@ -486,6 +507,7 @@ static void test_peer(void) {
 void add_verb_tests(void) {
         g_test_add_func("/lio/fabric", test_fabric);
         g_test_add_func("/lio/unavailable", test_unavailable);
+        g_test_add_func("/lio/no-tcp-diag", test_no_tcp_diag);
         g_test_add_func("/lio/describe", test_describe);
         g_test_add_func("/lio/create-delete", test_create_delete);
         g_test_add_func("/lio/tags", test_tags);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "host-fixture.h"
@@ -41,31 +42,23 @@ static int compare_text(const void *a, const void *b, void *userdata) {
         return strcmp(a, b);
 }
 
-char *ip_output(const char *input, const char *arguments) {
-        g_autofree char *command = g_strdup_printf("ip %s", arguments), *output = NULL, *errors = NULL;
-        g_autofree char *file = NULL;
+/* Returns whether COMMAND ended well. */
+static bool run(const char *command, char **output, char **errors) {
         g_autoptr(GError) error = NULL;
         int status;
 
-        if (input) {
-                g_autofree char *longer = NULL;
-                int fd = g_file_open_tmp("test-host-XXXXXX", &file, &error);
-
-                g_assert_no_error(error);
-                g_assert_cmpint(close(fd), ==, 0);
-                g_assert_true(g_file_set_contents(file, input, -1, &error));
-                longer = g_strdup_printf("%s -batch %s", command, file);
-                g_free(command);
-                command = g_steal_pointer(&longer);
-        }
-
-        g_spawn_command_line_sync(command, &output, &errors, &status, &error);
+        g_spawn_command_line_sync(command, output, errors, &status, &error);
         g_assert_no_error(error);
-        if (file)
-                g_assert_cmpint(g_unlink(file), ==, 0);
-        if (!g_spawn_check_wait_status(status, NULL))
+        return g_spawn_check_wait_status(status, NULL);
+}
+
+char *ip_output(const char *arguments) {
+        g_autofree char *command = g_strdup_printf("ip %s", arguments), *errors = NULL;
+        char *output;
+
+        if (!run(command, &output, &errors))
                 g_error("%s: %s", command, errors);
-        return g_steal_pointer(&output);
+        return output;
 }
 
 void ip(const char *format, ...) {
@@ -75,11 +68,28 @@ void ip(const char *format, ...) {
         va_start(ap, format);
         arguments = g_strdup_vprintf(format, ap);
         va_end(ap);
-        output = ip_output(NULL, arguments);
+        output = ip_output(arguments);
+}
+
+bool ip_try_batch(const char *input) {
+        g_autofree char *file = NULL, *command = NULL, *output = NULL, *errors = NULL;
+        g_autoptr(GError) error = NULL;
+        bool done;
+        int fd;
+
+        fd = g_file_open_tmp("test-host-XXXXXX", &file, &error);
+        g_assert_no_error(error);
+        g_assert_cmpint(write(fd, input, strlen(input)), ==, (ssize_t) strlen(input));
+        g_assert_cmpint(close(fd), ==, 0);
+
+        command = g_strdup_printf("ip -force -batch %s", file);
+        done = run(command, &output, &errors);
+        g_assert_cmpint(g_unlink(file), ==, 0);
+        return done;
 }
 
 void ip_batch(const char *input) {
-        g_autofree char *output = ip_output(input, "-force");
+        g_assert_true(ip_try_batch(input));
 }
 
 void sysctl(const char *name, const char *value) {
@@ -89,6 +99,32 @@ void sysctl(const char *name, const char *value) {
         g_assert_cmpint(fd, >=, 0);
         g_assert_cmpint(write(fd, value, strlen(value)), ==, (ssize_t) strlen(value));
         g_assert_cmpint(close(fd), ==, 0);
+}
+
+static int log_fd = -1, log_saved_fd = -1;
+
+void log_capture(void) {
+        log_fd = memfd_create("log", MFD_CLOEXEC);
+        g_assert_cmpint(log_fd, >=, 0);
+        log_saved_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+        g_assert_cmpint(log_saved_fd, >=, 0);
+        g_assert_cmpint(dup2(log_fd, STDERR_FILENO), ==, STDERR_FILENO);
+}
+
+char **log_captured(void) {
+        char text[4096];
+        ssize_t n;
+
+        g_assert_cmpint(dup2(log_saved_fd, STDERR_FILENO), ==, STDERR_FILENO);
+        n = pread(log_fd, text, sizeof(text) - 1, 0);
+        g_assert_cmpint(n, >=, 0);
+        g_assert_cmpint(close(log_saved_fd), ==, 0);
+        g_assert_cmpint(close(log_fd), ==, 0);
+
+        while (n > 0 && text[n - 1] == '\n')
+                n--;
+        text[n] = '\0';
+        return g_strsplit(text, "\n", -1);
 }
 
 void settle(Fixture *f) {
@@ -174,7 +210,7 @@ static gboolean append_expected(void *key, void *value, void *userdata) {
 
 /* What ip(8) lists, as told_text() has it. No two prefixes of one IPv4 address on one link here. */
 static char *ip_text(void) {
-        g_autofree char *output = ip_output(NULL, "-o addr");
+        g_autofree char *output = ip_output("-o addr");
         g_auto(GStrv) lines = g_strsplit(output, "\n", -1);
         g_autoptr(GTree) expected = g_tree_new_full(compare_text, NULL, g_free, g_free);
         GString *text = g_string_new(NULL);

@@ -28,13 +28,18 @@ void start(Fixture *f);
 void start_quietly(Fixture *f);
 void stop(Fixture *f);
 
-/* Runs ip(8) with ARGUMENTS and, if given, with INPUT as its batch file; returns what it printed. */
-char *ip_output(const char *input, const char *arguments);
+/* Runs ip(8) with arguments, or with a batch file of INPUT, which it tries to the last line. All but ip_try_batch() insist on success. */
+char *ip_output(const char *arguments);
 void ip(const char *format, ...) G_GNUC_PRINTF(1, 2);
 void ip_batch(const char *input);
+bool ip_try_batch(const char *input);
 
 /* Writes to NAME below net.ipv6. */
 void sysctl(const char *name, const char *value);
+
+/* From log_capture() to log_captured() standard error goes aside; the latter returns its lines. */
+void log_capture(void);
+char **log_captured(void);
 
 /* Handles all that is due now. What ip(8) did to IPv4 addresses and links is in the socket's queue when it has ended. */
 void settle(Fixture *f);

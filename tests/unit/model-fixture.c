@@ -6,8 +6,7 @@
 
 #include "model/model-internal.h"
 
-/* What a listener can read of an object and is told about. */
-static const char *const *object_properties(const Object *o) {
+const char *const *object_properties(const Object *o) {
         static const char *const of_nodes[] = { "ProtocolEndpoints", "EnabledState", "OperationalStatus", "StatusDescriptions",
                                                 NULL };
         static const char *const of_ports[] = { "BindsTo", "EnabledState", "OperationalStatus", "StatusDescriptions", NULL };
@@ -415,12 +414,16 @@ static void check_beliefs(Recorder *r) {
         g_assert_cmpuint(n, ==, g_hash_table_size(r->beliefs));
 }
 
-void recorder_check(Recorder *r) {
-        unsigned n_published = check_nodes(r->model) + check_addresses(r->model) + check_portals(r->model);
+void model_check(Model *m) {
+        unsigned n_published = check_nodes(m) + check_addresses(m) + check_portals(m);
 
-        g_assert_cmpuint(n_published, ==, HASH_COUNT(r->model->objects));
-        for (Object *o = model_first_object(r->model); o; o = o->hh.next)
-                g_assert_true(model_find_object(r->model, o->path) == o);
+        g_assert_cmpuint(n_published, ==, HASH_COUNT(m->objects));
+        for (Object *o = model_first_object(m); o; o = o->hh.next)
+                g_assert_true(model_find_object(m, o->path) == o);
+}
+
+void recorder_check(Recorder *r) {
+        model_check(r->model);
         check_beliefs(r);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the tests of the model and of its rules share: a model with a listener that writes down what it hears, a check that the model is
- * whole, and the one way through which all refusals of the rules go. */
+/* What the tests of the model and of its rules share: a model with a listener that writes down what it hears, and a
+ * check that the model is whole. */
 
 #include <glib.h>
 #include <stdbool.h>
@@ -37,9 +37,13 @@ void recorder_forget(Recorder *r);
 /* Checks everything that always holds: each association can be read from both ends, indexes find what is there, the counts are right, what is
  * there has a reason to be, what is published can be found, and the listener knows all that it should. */
 void recorder_check(Recorder *r);
+void model_check(Model *m); /* all but what the listener knows */
 
 /* An object's property as text; associations in BindsTo's order, others sorted. Only published objects are in it. */
 char *object_property(const Object *o, const char *name);
+
+/* The properties of its kind that change in an object's life; NULL-terminated. The listener must be told of these and no others. */
+const char *const *object_properties(const Object *o);
 
 /* Values from texts, and objects that must exist. */
 IpAddress address(const char *text); /* "10.0.0.1" */

@@ -21,7 +21,8 @@
 
 /* The two calls through which host.c and the library below it talk to the kernel, so that they can be made to fail. */
 
-static int sendto_error;                                            /* errno of each sendto() from now on; 0: none */
+static int recvfrom_error; /* errno of the next recvfrom(), which reads nothing; 0: none */
+static int sendto_error;   /* errno of each sendto() from now on; 0: none */
 static ssize_t (*recvfrom_hook)(void *buf, size_t size, ssize_t n); /* called after each recvfrom(); its value is returned */
 
 ssize_t sendto(int fd, const void *buf, size_t n, int flags, __CONST_SOCKADDR_ARG to, socklen_t to_size) {
@@ -38,12 +39,17 @@ ssize_t recvfrom(int fd, void *restrict buf, size_t size, int flags, __SOCKADDR_
         ssize_t (*next)(int, void *, size_t, int, void *, socklen_t *) = dlsym(RTLD_NEXT, "recvfrom");
         ssize_t n;
 
+        if (recvfrom_error != 0) {
+                errno = recvfrom_error;
+                recvfrom_error = 0;
+                return -1;
+        }
         n = next(fd, buf, size, flags, from.__sockaddr__, from_size);
         return recvfrom_hook ? recvfrom_hook(buf, size, n) : n;
 }
 
 static void faults_tear_down(Fixture *f, const void *data) {
-        sendto_error = 0;
+        recvfrom_error = sendto_error = 0;
         recvfrom_hook = NULL;
         fixture_tear_down(f, data);
 }
@@ -146,8 +152,6 @@ static void test_start_fails(Fixture *f, const void *data) {
 
 /* Answers of the kernel that do not occur at will. */
 
-static unsigned hook_calls;
-
 static ssize_t hook_failed_dump(void *buf, size_t size, ssize_t n) {
         int left = (int) n;
 
@@ -177,19 +181,6 @@ static ssize_t hook_too_long(void *buf, size_t size, ssize_t n) {
         return (ssize_t) size + 1;
 }
 
-static ssize_t hook_overrun_once(void *buf, size_t size, ssize_t n) {
-        if (hook_calls++ > 0)
-                return n;
-        errno = ENOBUFS;
-        return -1;
-}
-
-static ssize_t hook_nothing_yet(void *buf, size_t size, ssize_t n) {
-        if (hook_calls++ % 2 == 0 && n < 0)
-                errno = EINTR;
-        return n;
-}
-
 /* Cuts each message to its header. */
 static ssize_t hook_short(void *buf, size_t size, ssize_t n) {
         struct nlmsghdr *m = buf;
@@ -212,6 +203,8 @@ static ssize_t hook_no_attributes(void *buf, size_t size, ssize_t n) {
 }
 
 static void test_bad_answers(Fixture *f, const void *data) {
+        static const int harmless[] = { EAGAIN, EINTR };
+
         recvfrom_hook = hook_failed_dump;
         assert_start_fails(f, -EIO);
         recvfrom_hook = hook_refused;
@@ -221,17 +214,22 @@ static void test_bad_answers(Fixture *f, const void *data) {
         recvfrom_hook = hook_too_long;
         assert_start_fails(f, -EMSGSIZE);
 
-        recvfrom_hook = hook_overrun_once;
-        hook_calls = 0;
+        recvfrom_hook = NULL;
+        recvfrom_error = ENOBUFS;
         start(f);
         g_assert_cmpuint(host_statistics(f->host)->overruns, ==, 1);
         assert_as_ip_says(f);
         g_string_truncate(f->events, 0);
 
-        recvfrom_hook = hook_nothing_yet;
-        hook_calls = 0;
-        ip("addr add 192.0.2.7/24 dev v0");
-        assert_events(f, "+192.0.2.7/24 v0 3\n");
+        /* Nothing there after all. */
+        for (size_t i = 0; i < G_N_ELEMENTS(harmless); i++) {
+                recvfrom_error = harmless[i];
+                ip("addr add 192.0.2.%zu/24 dev v0", i + 10);
+                settle(f);
+                g_assert_cmpint(recvfrom_error, ==, 0);
+        }
+        g_assert_cmpuint(host_statistics(f->host)->passes, ==, 1);
+        assert_events(f, "+192.0.2.10/24 v0 3\n+192.0.2.11/24 v0 3\n");
 
         /* Messages that lack what they should have say nothing. */
         recvfrom_hook = hook_short;
@@ -273,17 +271,11 @@ static void test_forged(Fixture *f, const void *data) {
 
 /* The table changes between two parts of a read: the kernel says so, and all is read again. */
 
-static bool overrun_due;
 static unsigned changes_left, changes_made;
 
 static ssize_t hook_change(void *buf, size_t size, ssize_t n) {
         const struct nlmsghdr *m = buf;
 
-        if (overrun_due) {
-                overrun_due = false;
-                errno = ENOBUFS;
-                return -1;
-        }
         if (n > 0 && m->nlmsg_type == RTM_NEWADDR && m->nlmsg_flags & NLM_F_MULTI && changes_left > 0) {
                 changes_left--;
                 ip("addr del 10.1.0.%u/32 dev lo", 1 + changes_made++);
@@ -313,7 +305,7 @@ static void test_interrupted(Fixture *f, const void *data) {
         f->tuning.retry_msec = 100;
         start_quietly(f);
         changes_left = 200;
-        overrun_due = true;
+        recvfrom_error = ENOBUFS;
         ip("addr add 192.0.2.1/24 dev v0");
         settle(f);
         g_assert_cmpuint(host_statistics(f->host)->interruptions, ==, 2);
@@ -326,12 +318,45 @@ static void test_interrupted(Fixture *f, const void *data) {
         assert_as_ip_says(f);
 }
 
+/* Puts the notification that the first address of a read is gone before that part of the read: it was copied before it went. */
+static ssize_t hook_late_part(void *buf, size_t size, ssize_t n) {
+        struct nlmsghdr *m = buf;
+        size_t first;
+
+        if (n <= 0 || m->nlmsg_type != RTM_NEWADDR || !(m->nlmsg_flags & NLM_F_MULTI))
+                return n;
+
+        first = NLMSG_ALIGN(m->nlmsg_len);
+        g_assert_cmpuint((size_t) n + first, <=, size);
+        memmove((char *) buf + first, buf, (size_t) n);
+        m->nlmsg_type = RTM_DELADDR;
+        m->nlmsg_flags = 0;
+        return n + (ssize_t) first;
+}
+
+static void test_late_part(Fixture *f, const void *data) {
+        recvfrom_hook = hook_late_part;
+        ip("addr add 192.0.2.1/24 dev v0");
+        start(f);
+        g_assert_false(is_told(f, "127.0.0.1")); /* of lo, hence first */
+        g_assert_true(is_told(f, "192.0.2.1"));
+
+        recvfrom_hook = NULL;
+        recvfrom_error = ENOBUFS;
+        ip("addr add 192.0.2.2/24 dev v0");
+        assert_as_ip_says(f);
+        g_assert_true(is_told(f, "127.0.0.1"));
+}
+
 /* For a while nothing can be sent: what was told stays, and a later attempt brings all that was missed. */
 static void test_retry(Fixture *f, const void *data) {
+        g_auto(GStrv) log = NULL;
+
         f->tuning.receive_buffer = 4096;
         f->tuning.retry_msec = 20;
         start_quietly(f);
 
+        log_capture();
         sendto_error = ENOMEM;
         ip("addr add 192.0.2.1/24 dev v0");
         ip("addr del 127.0.0.1/8 dev lo");
@@ -345,10 +370,20 @@ static void test_retry(Fixture *f, const void *data) {
         settle(f);
         assert_as_ip_says(f);
 
+        /* one line for all attempts, and one for the next trouble */
+        sendto_error = ENOMEM;
+        overrun(f);
+        sendto_error = 0;
+        wait_for(f, host_statistics(f->host)->passes == 3);
+        log = log_captured();
+        g_assert_cmpuint(g_strv_length(log), ==, 2);
+        g_assert_nonnull(strstr(log[0], "Failed to read the addresses"));
+        g_assert_cmpstr(log[0], ==, log[1]);
+
         /* and the number of attempts starts from nothing */
         overrun(f);
         settle(f);
-        g_assert_cmpuint(host_statistics(f->host)->passes, ==, 3);
+        g_assert_cmpuint(host_statistics(f->host)->passes, ==, 4);
         ip("addr add 192.0.2.3/24 dev v0");
         settle(f);
         assert_as_ip_says(f);
@@ -397,6 +432,7 @@ int main(int argc, char **argv) {
         ADD("/host-faults/bad-answers", test_bad_answers);
         ADD("/host-faults/forged", test_forged);
         ADD("/host-faults/interrupted", test_interrupted);
+        ADD("/host-faults/late-part", test_late_part);
         ADD("/host-faults/retry", test_retry);
         ADD("/host-faults/free-with-pending", test_free_with_pending);
 

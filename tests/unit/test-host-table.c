@@ -265,6 +265,7 @@ static void test_flags_and_origin(Fixture *f, const void *data) {
                 uint8_t protocol;
                 int origin; /* -1: not there */
         } cases[] = {
+                { "0.0.0.0", IFA_F_PERMANENT, 0, -1 },
                 { "192.0.2.1", IFA_F_PERMANENT, 0, 3 },
                 { "192.0.2.1", 0, 0, 4 },
                 { "192.0.2.1", IFA_F_SECONDARY, 0, 4 },
@@ -460,12 +461,12 @@ static void test_random_world(Fixture *f, const void *data) {
 
 #define MANY 400
 
-static int many_fill(HostTable *t, HostSource source) {
+static int many_fill(HostTable *t, HostSource source, const char *first) {
         int r;
 
         for (int i = 0; i < MANY; i++) {
                 HostRow row = row_make(i + 1, "fe80::1", 64, IFA_F_PERMANENT);
-                g_autofree char *name = g_strdup_printf("if%i", i);
+                g_autofree char *name = i == 0 ? g_strdup(first) : g_strdup_printf("if%i", i);
 
                 r = host_table_set_row(t, source, &row);
                 if (r < 0)
@@ -482,7 +483,7 @@ static int many_script(HostTable *t) {
         HostRow row = row_make(MANY + 10, "10.0.0.1", 24, IFA_F_PERMANENT);
         int r;
 
-        r = many_fill(t, HOST_SOURCE_NOTIFIED);
+        r = many_fill(t, HOST_SOURCE_NOTIFIED, "if0");
         if (r < 0)
                 return r;
         host_table_tell(t);
@@ -524,11 +525,11 @@ static void test_no_memory(void) {
                 }
                 if (t) {
                         host_table_begin(t);
-                        g_assert_cmpint(many_fill(t, HOST_SOURCE_READ), ==, 0);
+                        g_assert_cmpint(many_fill(t, HOST_SOURCE_READ, "other"), ==, 0);
                         host_table_end(t);
                         host_table_tell(t);
                         g_assert_cmpint(g_tree_nnodes(told.addresses), ==, MANY);
-                        g_assert_nonnull(g_tree_lookup(told.addresses, "fe80::1%if0"));
+                        g_assert_nonnull(g_tree_lookup(told.addresses, "fe80::1%other"));
                 }
 
                 (void) host_table_free(t);

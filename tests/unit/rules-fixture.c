@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "rules-fixture.h"
+
+#include <string.h>
+
+#define BOTH_ROLES (ROLE_BIT(ROLE_INITIATOR) | ROLE_BIT(ROLE_TARGET))
+
+static bool seen[_METHOD_MAX][_REFUSAL_MAX];
+
+World *world_new(void) {
+        static const char *const addresses[] = { "10.0.0.1", "10.0.0.2", "10.0.0.3", "::" };
+        World *w = g_new0(World, 1);
+        PortalGroup *fast, *both;
+        Recorder *r;
+        Node *u;
+
+        w->abilities = (Abilities){
+                .roles = { [ROLE_INITIATOR] = { true, true }, [ROLE_TARGET] = { true, true } },
+                .max = { LIMIT_NODES, LIMIT_PORTS_DEFAULT, LIMIT_PORTALS_PER_PORT, LIMIT_TCP_ENDPOINTS, LIMIT_PORTAL_GROUPS },
+        };
+        w->r = r = recorder_new();
+        w->model = r->model;
+        r->reads = false;
+
+        for (size_t i = 0; i < ELEMENTSOF(addresses); i++)
+                add_address(r, addresses[i]);
+
+        fast = add_group(r, 1, "fast");
+        both = add_group(r, 2, "both");
+        add_group(r, 3, "empty");
+        g_assert_cmpint(model_add_member(r->model, both, add_tcp(r, "10.0.0.1:860", fast)), ==, 0);
+        g_assert_cmpint(model_add_member(r->model, both, tcp(r, "10.0.0.1:3260")), ==, 0);
+        add_tcp(r, "10.0.0.3:860", fast);
+        add_tcp(r, "10.0.0.1:5000", NULL);
+        add_tcp(r, "10.0.0.1:5001", group(r, 0));
+        add_tcp(r, "10.0.9.9:860", group(r, 0));
+        add_tcp(r, "10.0.9.9:861", group(r, 0));
+
+        g_assert_cmpint(model_add_node(r->model, NODE_A, "alias of a", BOTH_ROLES, true, &u), ==, 0);
+        g_assert_cmpint(model_publish_node(r->model, u), ==, 0);
+        add_port(r, u, ROLE_TARGET, 1, "10.0.0.2:3260");
+        add_port(r, u, ROLE_INITIATOR, 0x00023D000001, "10.0.0.2");
+
+        u = add_node(r, NODE_T, ROLE_BIT(ROLE_TARGET));
+        add_port(r, u, ROLE_TARGET, 2, "10.0.0.2:3260 10.0.0.3:3260");
+        add_node(r, NODE_I, ROLE_BIT(ROLE_INITIATOR));
+
+        g_assert_cmpint(model_add_node(r->model, NODE_U, "", BOTH_ROLES, false, &u), ==, 0);
+        g_assert_cmpint(model_publish_node(r->model, u), ==, 0);
+        add_port(r, u, ROLE_TARGET, 1, "[::]:3260 10.0.0.3:860")->managed = false;
+        add_port(r, u, ROLE_INITIATOR, 0x00023D000002, "10.0.0.3")->managed = false;
+
+        recorder_check(r);
+        return w;
+}
+
+void world_free(World *w) {
+        recorder_check(w->r); /* a rule changes nothing */
+        recorder_free(w->r);
+        g_free(w);
+}
+
+Reference reference(World *w, const char *text) {
+        return (Reference){ .text = text, .object = model_find_object(w->model, text) };
+}
+
+/* A sentence, or two with a semicolon between, to which " (4098)" can be added. */
+static bool is_fit_for_people(const char *s) {
+        size_t n = strlen(s);
+
+        return n > 20 && n <= REFUSAL_TEXT_MAX && g_utf8_validate(s, -1, NULL) && !strpbrk(s, "\n\r\t") && !strstr(s, "  ") &&
+               !strstr(s, "(null)") && g_regex_match_simple("^([A-Z]|[\"/])", s, 0, 0) &&
+               !g_regex_match_simple("(\\([0-9]+\\)|[ .,;:!?])$", s, 0, 0) && g_regex_match_simple("[^ ]+ [^ ]+ [^ ]+", s, 0, 0);
+}
+
+void answer_refused(const char *where, Method m, Refusal expected, const char *names, int answer, char *why) {
+        g_auto(GStrv) parts = g_strsplit(names, "|", -1);
+        _cleanup_free_ char *sentence = why;
+
+        if (answer != (int) expected)
+                g_test_message("%s: %d: %s", where, answer, why);
+        g_assert_cmpint(answer, ==, expected);
+        g_assert_cmpuint(method_code(m, expected), !=, 2); /* Unspecified Error: what cannot happen */
+        g_assert_nonnull(sentence);
+
+        for (char **p = parts; *p; p++)
+                if (!strstr(sentence, *p) || !is_fit_for_people(sentence)) {
+                        g_test_message("%s: \"%s\" in: %s", where, *p, sentence);
+                        g_test_fail();
+                }
+
+        g_assert_nonnull(refusal_error_name(expected));
+        seen[m][expected] = true;
+}
+
+void answer_allowed(const char *where, int answer, char *why) {
+        if (answer != 0)
+                g_test_message("%s: %d: %s", where, answer, why);
+        g_assert_cmpint(answer, ==, 0);
+        g_assert_null(why);
+}
+
+static void assert_seen(Method m, Refusal refusal) {
+        if (!seen[m][refusal])
+                g_test_message("%s was never answered with %s", method_name(m), refusal_error_name(refusal));
+        g_assert_true(seen[m][refusal]);
+}
+
+void assert_covered(Method m, Refusal except, const Refusal *also) {
+        const MethodCode *codes;
+        size_t n;
+
+        codes = method_codes(m, &n);
+        for (size_t i = 0; i < n; i++)
+                if (codes[i].refusal != except)
+                        assert_seen(m, codes[i].refusal);
+        for (; *also != REFUSAL_NONE; also++)
+                assert_seen(m, *also);
+}

@@ -219,6 +219,10 @@ static int backend_new(Manager *m, BackendChoice choice, const Options *o, uint1
                 r = backend_new_peer(m->event, "lio", o->lio_socket, o->backend_deadline_usec, BACKEND_WORKERS_MAX, true, &b);
         else
                 r = backend_new_model(m->event, choice == BACKEND_MODEL, &b);
+        if (choice == BACKEND_LIO && (r == -EINVAL || r == -ENAMETOOLONG)) {
+                log_error("--lio-socket=%s: the absolute path of a unix socket is wanted, of at most 107 bytes", o->lio_socket);
+                return r;
+        }
         if (r < 0)
                 return log_error_errno(r, "Failed to set up the backend for role %u", role);
 
@@ -266,6 +270,33 @@ static int open_store(Manager *m, const char *directory) {
         return 0;
 }
 
+/* A process that has our name already is one of us: what the store and the backend have is in its hands. The name itself is asked for last, so
+ * this is no lock, but it keeps somebody who starts a second one by hand from doing harm. */
+static int open_bus(Manager *m) {
+        int r;
+
+        r = sd_bus_open_system(&m->bus);
+        if (r < 0)
+                return log_error_errno(r, "Failed to connect to the system bus");
+
+        r = sd_bus_get_name_creds(m->bus, BUS_NAME, 0, NULL);
+        if (r >= 0) {
+                log_error("Another process has the name %s on the bus; is the service running already?", BUS_NAME);
+                return -EEXIST;
+        }
+        if (r != -ENXIO)
+                return log_error_errno(r, "Failed to ask the bus for the owner of %s", BUS_NAME);
+
+        r = sd_bus_set_exit_on_disconnect(m->bus, true);
+        if (r < 0)
+                return log_error_errno(r, "Failed to set up the bus connection");
+        r = sd_bus_attach_event(m->bus, m->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r < 0)
+                return log_error_errno(r, "Failed to attach the bus to the event loop");
+
+        return 0;
+}
+
 /* All that is known before the bus is asked for its name. */
 static int manager_setup(Manager *m, const Options *o) {
         char name[256];
@@ -285,6 +316,9 @@ static int manager_setup(Manager *m, const Options *o) {
         if (!m->system_name || !m->model)
                 return log_oom();
 
+        r = open_bus(m);
+        if (r < 0)
+                return r;
         r = open_store(m, o->state_directory);
         if (r < 0)
                 return r;
@@ -301,16 +335,6 @@ static int manager_setup(Manager *m, const Options *o) {
         r = backend_new(m, o->initiator, o, ROLE_INITIATOR);
         if (r < 0)
                 return r;
-
-        r = sd_bus_open_system(&m->bus);
-        if (r < 0)
-                return log_error_errno(r, "Failed to connect to the system bus");
-        r = sd_bus_set_exit_on_disconnect(m->bus, true);
-        if (r < 0)
-                return log_error_errno(r, "Failed to set up the bus connection");
-        r = sd_bus_attach_event(m->bus, m->event, SD_EVENT_PRIORITY_NORMAL);
-        if (r < 0)
-                return log_error_errno(r, "Failed to attach the bus to the event loop");
 
         r = authority_new(m->bus, o->authorization_deadline_usec, &m->authority);
         if (r >= 0)

@@ -14,50 +14,49 @@ void arguments_done(Arguments *a) {
         *a = (Arguments){};
 }
 
-/* What is longer can be nothing that the service knows: the longest are a node's path, up to 3 bytes for each of a name's 223, and a name that
- * folding shortens, up to 4. Asked before anybody is: a message is kept for as long as a question is open, and polkit gets its texts. */
-static int check_length(const char *what, const char *text, char **ret_why) {
-        if (strlen(text) <= ARGUMENT_LENGTH_MAX)
-                return 0;
+/* Reads a text ('s') or a path ('o'). Returns 1, 0 at the end of an array, a Refusal with its sentence, or a negative errno.
+ *
+ * What is longer can be nothing that the service knows: the longest are a node's path, with up to 3 bytes for each of a name's 223, and a name
+ * that folding shortens, with up to 4. Asked before anybody is: a message is kept while a question is open, and polkit gets its texts, in a
+ * message that must not be one that the bus refuses to carry. */
+static int read_text(sd_bus_message *m, char type, const char **ret, char **ret_why) {
+        int r;
 
-        return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "%s is longer than %u bytes", what, ARGUMENT_LENGTH_MAX);
+        r = sd_bus_message_read_basic(m, type, ret);
+        if (r > 0 && strlen(*ret) > ARGUMENT_LENGTH_MAX)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
+                              "A%s has %zu bytes; nothing that is longer than %u can be valid",
+                              type == 'o' ? " path" : "n argument", strlen(*ret), ARGUMENT_LENGTH_MAX);
+
+        return r;
 }
 
 static int read_path(Reference *ref, sd_bus_message *m, Model *model, char **ret_why) {
-        const char *path;
         int r;
 
-        r = sd_bus_message_read_basic(m, 'o', &path);
-        if (r <= 0)
-                return r;
-        if (check_length("A path", path, ret_why) != 0)
-                return *ret_why ? REFUSAL_INVALID_PARAMETER : -ENOMEM;
+        r = read_text(m, 'o', &ref->text, ret_why);
+        if (r > 0 && !*ret_why)
+                ref->object = model_find_object(model, ref->text);
 
-        *ref = (Reference){ path, model_find_object(model, path) };
-        return 1;
+        return r;
 }
 
 static int read_portals(Arguments *a, sd_bus_message *m, Model *model, char **ret_why) {
-        const char *path;
         int r;
 
         r = sd_bus_message_enter_container(m, 'a', "o");
         if (r < 0)
                 return r;
 
-        while ((r = sd_bus_message_read_basic(m, 'o', &path)) > 0) {
-                if ((a->n_portals & (a->n_portals - 1)) == 0) {
-                        size_t n = a->n_portals ? a->n_portals * 2 : 1;
-                        Reference *p;
-
-                        p = realloc(a->portals, n * sizeof(Reference));
-                        if (!p)
-                                return -ENOMEM;
-                        a->portals = p;
-                }
-                a->portals[a->n_portals++] = (Reference){ path, model_find_object(model, path) };
-        }
-        if (r < 0)
+        a->portals = calloc(LIMIT_PORTALS_PER_PORT + 1, sizeof(Reference));
+        if (!a->portals)
+                return -ENOMEM;
+        while ((r = read_path(a->portals + a->n_portals, m, model, ret_why)) > 0 && !*ret_why)
+                if (++a->n_portals > LIMIT_PORTALS_PER_PORT)
+                        return refuse(REFUSAL_LIMIT_REACHED, ret_why,
+                                      "There are more than %u portals in NetworkPortals, the most that a port may have",
+                                      LIMIT_PORTALS_PER_PORT);
+        if (r != 0)
                 return r;
 
         return sd_bus_message_exit_container(m);
@@ -90,16 +89,23 @@ static int read_option(Arguments *a, const ChangeKind *kind, sd_bus_message *m, 
         if (wanted[0] == 's' ? a->name != NULL : a->roles != NULL)
                 return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Option %s is given twice", key);
 
-        if (wanted[0] == 's')
-                return sd_bus_message_read(m, "v", "s", &a->name) < 0 ? -EBADMSG : 0;
-
-        r = sd_bus_message_enter_container(m, 'v', "aq");
+        r = sd_bus_message_enter_container(m, 'v', wanted);
         if (r < 0)
                 return r;
+        if (wanted[0] == 's') {
+                r = read_text(m, 's', &a->name, ret_why);
+                if (r < 0 || *ret_why)
+                        return r;
+                return sd_bus_message_exit_container(m);
+        }
+
         r = sd_bus_message_read_array(m, 'q', (const void **) &a->roles, &size);
         if (r < 0)
                 return r;
         a->n_roles = size / sizeof(uint16_t);
+        if (a->n_roles > 2)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Option Roles has %zu entries; there are two roles",
+                              a->n_roles);
         if (!a->roles) {
                 static const uint16_t none[1];
 
@@ -122,7 +128,7 @@ static int read_options(Arguments *a, const ChangeKind *kind, sd_bus_message *m,
                 if (r < 0)
                         return r;
                 r = read_option(a, kind, m, key, ret_why);
-                if (r != 0)
+                if (r < 0 || *ret_why)
                         return r;
                 r = sd_bus_message_exit_container(m);
                 if (r < 0)
@@ -135,7 +141,6 @@ static int read_options(Arguments *a, const ChangeKind *kind, sd_bus_message *m,
 }
 
 int arguments_read(Arguments *a, const ChangeKind *kind, sd_bus_message *m, Model *model, char **ret_why) {
-        const char *path;
         int r;
 
         arguments_done(a);
@@ -145,23 +150,20 @@ int arguments_read(Arguments *a, const ChangeKind *kind, sd_bus_message *m, Mode
                 return r;
 
         for (const char *t = kind->in; *t; t++) {
-                if (*t == 'o') {
-                        r = sd_bus_message_read_basic(m, 'o', &path);
-                        if (r < 0)
-                                return r;
-                        a->paths[a->n_paths++] = (Reference){ path, model_find_object(model, path) };
-                } else if (*t == 's')
-                        r = sd_bus_message_read_basic(m, 's', &a->text);
+                if (*t == 'o')
+                        r = read_path(a->paths + a->n_paths++, m, model, ret_why);
+                else if (*t == 's')
+                        r = read_text(m, 's', &a->text, ret_why);
                 else if (*t == 'q')
                         r = sd_bus_message_read_basic(m, 'q', &a->number);
                 else if (strncmp(t, "ao", 2) == 0) {
-                        r = read_portals(a, m, model);
+                        r = read_portals(a, m, model, ret_why);
                         t += 1;
                 } else {
                         r = read_options(a, kind, m, ret_why);
                         t += strlen("a{sv}") - 1;
                 }
-                if (r < 0 || (r > 0 && *ret_why))
+                if (r < 0 || *ret_why)
                         return r;
         }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a call says: read from its sealed message, and put into words for polkit's rules. */
+/* What a call says, read from its sealed message. */
 
 #include "bus/change.h"
 
@@ -10,11 +10,15 @@
 int arguments_read(Arguments *a, const ChangeKind *kind, sd_bus_message *m, Model *model, char **ret_why);
 void arguments_done(Arguments *a);
 
-/* The details of the authorization question, as documented in docs/architecture.md: names and values, NULL-terminated, malloc'ed. They are made from
- * the message alone and not from the model, so that they are the same however long the question stays open. */
-int arguments_describe(const Arguments *a, const ChangeKind *kind, char ***ret);
-char **details_free(char **d);
-DEFINE_TRIVIAL_CLEANUP(char **, details_free);
+/* A longer text or path, or more than LIMIT_PORTALS_PER_PORT portals, is refused as it is read. */
+#define ARGUMENT_LENGTH_MAX 1024u
 
 /* The name of the node that the call is about (malloc'ed), NULL if it is about none. Changes to one node run one after the other. */
 int arguments_node_name(const Arguments *a, const ChangeKind *kind, char **ret);
+
+/* NAME as the service would store it, so that what compares names cannot be got round by spelling; else as it is. NULL: no memory. */
+char *node_name_as_stored(const char *name);
+
+/* The element of PATH behind PREFIX, decoded (malloc'ed); NULL if PATH is not below PREFIX, what it says has control characters, or memory is
+ * short. */
+char *path_decode_below(const char *path, const char *prefix);

@@ -103,7 +103,7 @@ static char *describe_identifier(const Arguments *a, const ChangeKind *kind) {
         if (path) {
                 last = strrchr(path, '/') + 1;
                 return strdup(strspn(last, "0123456789ABCDEF") == IDENTIFIER_DIGITS && strlen(last) == IDENTIFIER_DIGITS ? last
-                                                                                                                          : "");
+                                                                                                                         : "");
         }
 
         text = strdup(a->text);
@@ -155,14 +155,13 @@ static char *describe_portals(const Arguments *a, const ChangeKind *kind) {
 }
 
 static char *describe_group(const Arguments *a, const ChangeKind *kind) {
-        const char *path = find_path(a, kind, "PortalGroup");
-        char *id;
+        const char *path = find_path(a, kind, "PortalGroup"), *last;
 
         if (!path)
                 return strdup(a->text);
 
-        id = path_decode_below(path, GROUP_PATH);
-        return id ? id : strdup(path);
+        last = strncmp(path, GROUP_PATH "/", strlen(GROUP_PATH "/")) == 0 ? path + strlen(GROUP_PATH "/") : path;
+        return strdup(last);
 }
 
 int details_new(const Arguments *a, const ChangeKind *kind, char ***ret) {

@@ -9,6 +9,7 @@
 #include "basic/log.h"
 #include "bus/authority.h"
 #include "bus/change-arguments.h"
+#include "bus/change-details.h"
 
 typedef struct Task Task;
 typedef struct NodeQueue NodeQueue;
@@ -43,7 +44,8 @@ struct Task {
         /* set once something failed */
         Refusal refusal;
         char *why;
-        char *undo_why; /* what could not be undone */
+        bool half_done; /* and could not be taken back */
+        char *undo_why; /* why not; may be NULL */
 
         Task *next, **link;
 };
@@ -341,22 +343,33 @@ static void task_backend(Task *t) {
         task_finish(t);
 }
 
+/* The first reason is told. */
+static void task_keep_half_done(Task *t, const char *why) {
+        t->half_done = true;
+        if (!t->undo_why)
+                t->undo_why = strdup(why);
+}
+
 /* All that could be taken back was. What could not makes the object visible in the state that it is in. */
 static void task_undone(Task *t) {
         _cleanup_free_ char *why = NULL;
         Change *c = &t->change;
         int r;
 
-        if (!t->undo_why && t->saved && c->kind->unsave) {
+        if (t->refusal == REFUSAL_DEGRADED)
+                task_keep_half_done(t, "the backend said so");
+
+        /* What could not be undone stays desired: so it can be deleted, and the next start brings it up. */
+        if (!t->half_done && t->saved && c->kind->unsave) {
                 r = c->kind->unsave(c);
                 if (r < 0) {
                         log_error_errno(r, "Failed to take a change back from the store (%s)",
                                         store_last_error(t->changes->manager->store));
-                        t->undo_why = strdup("the store could not be changed back");
+                        task_keep_half_done(t, "the store could not be changed back");
                 }
         }
 
-        if (!t->undo_why && t->refusal != REFUSAL_DEGRADED) {
+        if (!t->half_done) {
                 if (t->entered)
                         c->kind->leave(c);
                 task_fail(t, t->refusal, t->why);
@@ -364,7 +377,7 @@ static void task_undone(Task *t) {
         }
 
         if (asprintf(&why, "%s; and this could not be undone: %s", t->why ? t->why : refusal_meaning(t->refusal),
-                     t->undo_why ? t->undo_why : "the backend said so") < 0)
+                     t->undo_why ? t->undo_why : "no memory") < 0)
                 why = NULL;
         log_error("%s left something half done: %s", method_name(c->kind->method), why ? why : "no memory");
         if (c->kind->degrade)
@@ -377,8 +390,8 @@ static void task_undo_done(const BackendResult *result, void *userdata) {
 
         t->call = NULL;
 
-        if (result->refusal != REFUSAL_NONE && !t->undo_why)
-                t->undo_why = strdup(result->message);
+        if (result->refusal != REFUSAL_NONE)
+                task_keep_half_done(t, result->message);
         task_undo(t);
 }
 
@@ -393,8 +406,8 @@ static void task_undo(Task *t) {
                 r = c->kind->undo_request ? c->kind->undo_request(c, t->step, &request) : 0;
                 if (r > 0)
                         r = task_call_backend(t, &request, task_undo_done);
-                if (r < 0 && !t->undo_why)
-                        t->undo_why = strdup(strerror(-r));
+                if (r < 0)
+                        task_keep_half_done(t, strerror(-r));
                 if (t->call)
                         return;
         }
@@ -470,7 +483,7 @@ static int task_ask(Task *t) {
         Change *c = &t->change;
         int r;
 
-        r = arguments_describe(&c->arguments, c->kind, &details);
+        r = details_new(&c->arguments, c->kind, &details);
         if (r < 0)
                 return r;
 

@@ -69,7 +69,7 @@ struct ChangeKind {
         const char *names;          /* of the arguments, in and out, each ended by NUL */
         const char *const *options; /* the keys that a{sv} may have, NULL-terminated; NULL: none */
         const char *action;         /* polkit's */
-        const char *const *details; /* which of the documented details the question carries: see change_details() */
+        const char *const *details; /* which of the documented details the question carries: see details_new() */
 
         /* The rules: fills the plan. Refusal (positive) with its sentence, or 0. */
         int (*check)(Change *c, char **ret_why);
@@ -105,7 +105,7 @@ Changes *changes_free(Changes *s); /* ends what is under way without an answer *
 /* The handler of every method in the table. */
 int method_change(sd_bus_message *message, void *userdata, sd_bus_error *error);
 
-/* The longest iSCSI name's worth of detail is passed on whole, more is cut. */
+/* VERB for what the plan says. */
 BackendRequest change_request(const Change *c, BackendVerb verb);
 
 Backend *change_backend(const Change *c, uint16_t role);

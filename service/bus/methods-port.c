@@ -177,7 +177,8 @@ static void port_degrade(Change *c, const char *why) {
         model_set_port_state(c->manager->model, c->plan.port, STATE_DEGRADED, why);
 }
 
-static const char *const port_details[] = { "node", "role", "identifier", NULL };
+/* Not the role: a port's path does not tell it. */
+static const char *const port_details[] = { "node", "identifier", NULL };
 
 const ChangeKind change_delete_port = {
         .method = METHOD_DELETE_ISCSI_PROTOCOL_ENDPOINT,
@@ -258,7 +259,7 @@ static void bind_port_degrade(Change *c, const char *why) {
         port_degrade(c, why);
 }
 
-static const char *const bind_details[] = { "node", "role", "identifier", "portals", NULL };
+static const char *const bind_details[] = { "node", "identifier", "portals", NULL };
 
 const ChangeKind change_bind_port = {
         .method = METHOD_BIND_ISCSI_PROTOCOL_ENDPOINT,

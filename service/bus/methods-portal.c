@@ -8,6 +8,7 @@
 #include "bus/methods.h"
 
 static const char *const portal_details[] = { "portals", "group", NULL };
+static const char *const endpoint_details[] = { "portals", NULL };
 static const char *const group_details[] = { "group", NULL };
 
 static int create_tcp_endpoint_check(Change *c, char **ret_why) {
@@ -81,7 +82,7 @@ const ChangeKind change_delete_tcp_endpoint = {
         .out = "",
         .names = "TCPEndpoint\0",
         .action = ACTION("manage-portals"),
-        .details = portal_details,
+        .details = endpoint_details,
         .check = delete_tcp_endpoint_check,
         .deletes = true,
         .save = delete_tcp_endpoint_save,

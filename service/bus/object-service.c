@@ -41,7 +41,7 @@ static int append_roles(sd_bus_message *reply, const Abilities *a, bool selects_
 }
 
 DEFINE_PROPERTY_STRING(property_get_creation_class_name, "CIM_iSCSIConfigurationService");
-DEFINE_PROPERTY_STRING(property_get_name, "iscsi-configd");
+DEFINE_PROPERTY_STRING(property_get_name, BUS_NAME);
 DEFINE_PROPERTY_STRING(property_get_element_name, "iSCSI configuration service");
 DEFINE_PROPERTY_STRING(property_get_version, PROJECT_VERSION);
 DEFINE_PROPERTY_NUMBER(property_get_enabled_state, "q", 2); /* Enabled */

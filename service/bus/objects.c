@@ -167,46 +167,71 @@ static int list_ports(const Node *node, char ***list, size_t *n) {
         return 0;
 }
 
-/* The node whose ports stand right below PATH: PATH is the node's, or the node's with "/endpoint" behind it. */
-static Node *node_of_subtree(Manager *m, const char *path) {
+static Node *find_node_of(Manager *m, const char *path) {
+        void *found;
+
+        return find(m, path, OBJECT_NODE, &found) > 0 ? found : NULL;
+}
+
+/* The node for whose ports PATH is the level above: the node's path with "/endpoint" behind it. */
+static Node *find_node_of_ports(Manager *m, const char *path) {
         static const char suffix[] = "/endpoint";
         _cleanup_free_ char *prefix = NULL;
         size_t n = strlen(path);
-        void *found;
-
-        if (find(m, path, OBJECT_NODE, &found) > 0)
-                return found;
 
         if (n <= strlen(suffix) || strcmp(path + n - strlen(suffix), suffix) != 0)
                 return NULL;
         prefix = strndup(path, n - strlen(suffix));
-        return prefix && find(m, prefix, OBJECT_NODE, &found) > 0 ? found : NULL;
+        return prefix ? find_node_of(m, prefix) : NULL;
 }
 
+static int list_nodes(Manager *m, bool with_ports, char ***list, size_t *n) {
+        int r;
+
+        for (Node *node = model_first_node(m->model); node; node = node->hh_name.next) {
+                if (!node->object.path)
+                        continue;
+                r = path_list_add(list, n, node->object.path);
+                if (r >= 0 && with_ports)
+                        r = list_ports(node, list, n);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+/* Between a node and its ports is a level without objects. It is there while the node has ports. */
+static int list_endpoint_level(const Node *node, char ***list, size_t *n) {
+        _cleanup_free_ char *path = NULL;
+        const Port *p = node->ports;
+
+        while (p && !p->object.path)
+                p = p->next_of_node;
+        if (!p)
+                return 0;
+
+        if (asprintf(&path, "%s/endpoint", node->object.path) < 0)
+                return -ENOMEM;
+        return path_list_add(list, n, path);
+}
+
+/* For GetManagedObjects of the root all of them; for Introspect what is one level below PATH. */
 static int enumerate_nodes(_unused_ sd_bus *bus, const char *path, void *userdata, char ***ret, _unused_ sd_bus_error *error) {
         _cleanup_(path_list_freep) char **list = NULL;
         Manager *m = userdata;
+        Node *node;
         size_t n = 0;
-        int r;
+        int r = 0;
 
-        if (strlen(path) > strlen(NODE_PATH)) {
-                Node *node = node_of_subtree(m, path);
-
-                if (node) {
-                        r = list_ports(node, &list, &n);
-                        if (r < 0)
-                                return r;
-                }
-        } else
-                for (Node *node = model_first_node(m->model); node; node = node->hh_name.next)
-                        if (node->object.path) {
-                                r = path_list_add(&list, &n, node->object.path);
-                                if (r < 0)
-                                        return r;
-                                r = list_ports(node, &list, &n);
-                                if (r < 0)
-                                        return r;
-                        }
+        if (strlen(path) <= strlen(NODE_PATH))
+                r = list_nodes(m, strcmp(path, NODE_PATH) != 0, &list, &n);
+        else if ((node = find_node_of(m, path)))
+                r = list_endpoint_level(node, &list, &n);
+        else if ((node = find_node_of_ports(m, path)))
+                r = list_ports(node, &list, &n);
+        if (r < 0)
+                return r;
 
         *ret = TAKE_PTR(list);
         return 0;

@@ -347,8 +347,10 @@ static void job_done(const BackendResult *result, void *userdata) {
         else {
                 job_fail(s, j, result->message);
 
-                /* A backend that hangs or is not there must not hold up the start once per object. */
-                if (result->refusal == REFUSAL_TIMEOUT || result->refusal == REFUSAL_BACKEND_UNAVAILABLE)
+                /* A backend that hangs or is not there must not hold up the start once per object. A worker that ended over this object
+                 * may do well with the next. */
+                if (result->refusal == REFUSAL_TIMEOUT ||
+                    (result->refusal == REFUSAL_BACKEND_UNAVAILABLE && !result->outcome_unknown))
                         s->gave_up = strdup(result->message);
         }
 

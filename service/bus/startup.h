@@ -11,8 +11,8 @@ int startup_load(Manager *m);
 /* Looks at what is there and brings up what is missing:
  *   equal → taken as it is;  missing, or not yet in force → made;  more than desired → Drifted;
  *   there and not desired → shown as not managed, read-only.
- * A failure is shown in the object's state and does not end the pass; after a time-out of the backend nothing more is tried. DONE is called
- * once, from the event loop. */
+ * A failure is shown in the object's state and does not end the pass; after a time-out of the backend, or when it cannot be reached, nothing
+ * more is tried. DONE is called once, from the event loop. */
 int startup_begin(Manager *m, void (*done)(Manager *m));
 
 Startup *startup_free(Startup *s);

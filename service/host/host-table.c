@@ -125,7 +125,7 @@ static bool row_address(const Row *row, IpAddress *ret) {
         else
                 memcpy(&a.in6, row->key.local, sizeof(a.in6));
 
-        /* The kernel takes 0.0.0.0 as an interface's address; here that is the wildcard's name. */
+        /* No interface's address, as long as the kernel keeps to that; here it is the wildcard's name. */
         if (ip_address_is_wildcard(&a))
                 return false;
 
@@ -380,11 +380,8 @@ int host_table_set_link(HostTable *t, HostSource source, int ifindex, const char
 
         DL_FOREACH(link->rows, row) {
                 r = row_place(t, row);
-                if (r < 0) {
-                        /* Not every row has been placed by the new name: the next read must not take it for known. */
-                        link->name[0] = '\0';
+                if (r < 0)
                         return r;
-                }
         }
 
         return 0;

@@ -121,8 +121,8 @@ static int on_address(Host *h, const struct nlmsghdr *message, HostSource source
                 }
         }
 
-        /* IPv6 has no IFA_LOCAL unless there is a peer; IPv4 lacks it where it is 0.0.0.0. */
-        if (!local && info->ifa_family == AF_INET6)
+        /* IPv6 has no IFA_LOCAL unless there is a peer. */
+        if (!local)
                 local = address;
         if (!local)
                 return 0;
@@ -323,7 +323,7 @@ static void host_arm_retry(Host *h) {
                 (void) log_error_errno(r, "Failed to set a timer, addresses are not followed any more");
 }
 
-/* After ERROR: begins a new full read, at once or, if attempts keep failing, after a pause. */
+/* After ERROR: begins a new full read, at once or, after some attempts that failed in a row, once per pause. */
 static void host_begin_again(Host *h, int error) {
         host_count_error(h, error);
 
@@ -334,7 +334,6 @@ static void host_begin_again(Host *h, int error) {
                 host_count_error(h, error);
         }
 
-        h->attempts = 0;
         host_close(h);
         host_arm_retry(h);
 }

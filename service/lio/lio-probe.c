@@ -71,8 +71,8 @@ bool host_is_v6_only(void) {
         return value;
 }
 
-/* Whether the process has the socket that LINK ("socket:[4711]") tells among its descriptors. */
-static bool process_has_socket(int proc_fd, const char *pid, const char *link) {
+/* Whether the process has the socket that LINK ("socket:[4711]") tells among its descriptors: 1, 0, or a negative errno. */
+static int process_has_socket(int proc_fd, const char *pid, const char *link) {
         _cleanup_(closedirp) DIR *d = NULL;
         char path[64], target[64];
         struct dirent *de;
@@ -81,32 +81,36 @@ static bool process_has_socket(int proc_fd, const char *pid, const char *link) {
         (void) snprintf(path, sizeof(path), "%s/fd", pid);
         fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
-                return false;
+                return -errno;
 
         d = fdopendir(fd);
         if (!d) {
                 (void) close(fd);
-                return false;
+                return -ENOMEM;
         }
 
         while ((de = readdir(d))) {
                 ssize_t n;
 
                 n = readlinkat(fd, de->d_name, target, sizeof(target) - 1);
-                if (n < 0)
+                if (n < 0) {
+                        if (errno == EACCES || errno == EPERM)
+                                return -errno;
                         continue;
+                }
                 target[n] = '\0';
                 if (strcmp(target, link) == 0)
-                        return true;
+                        return 1;
         }
 
-        return false;
+        return 0;
 }
 
 int socket_find_process(const char *proc, uint32_t inode, pid_t *ret_pid, char ret_comm[static 64]) {
         _cleanup_(closedirp) DIR *d = NULL;
         struct dirent *de;
         char link[32];
+        int r = -ESRCH;
 
         if (inode == 0)
                 return -ESRCH;
@@ -120,10 +124,14 @@ int socket_find_process(const char *proc, uint32_t inode, pid_t *ret_pid, char r
                 _cleanup_close_ int fd = -1;
                 char path[64];
                 ssize_t n;
+                int q;
 
                 if (strspn(de->d_name, "0123456789") != strlen(de->d_name) || strlen(de->d_name) > 10)
                         continue;
-                if (!process_has_socket(dirfd(d), de->d_name, link))
+                q = process_has_socket(dirfd(d), de->d_name, link);
+                if (q == -EACCES || q == -EPERM)
+                        r = -EACCES;
+                if (q <= 0)
                         continue;
 
                 (void) snprintf(path, sizeof(path), "%.10s/comm", de->d_name);
@@ -142,7 +150,7 @@ int socket_find_process(const char *proc, uint32_t inode, pid_t *ret_pid, char r
                 return 0;
         }
 
-        return -ESRCH;
+        return r;
 }
 
 char *portal_describe_holder(const Portal *portal, pid_t *ret_process) {
@@ -163,11 +171,14 @@ char *portal_describe_holder(const Portal *portal, pid_t *ret_process) {
                         continue;
 
                 (void) portal_to_text(&holder, portal_text);
-                if (socket_find_process("/proc", l.items[i].inode, ret_process, comm) >= 0)
+                r = socket_find_process("/proc", l.items[i].inode, ret_process, comm);
+                if (r >= 0)
                         r = asprintf(&text, "%s, held by process %d (%s), user id %u", portal_text, (int) *ret_process, comm,
                                      l.items[i].uid);
                 else
-                        r = asprintf(&text, "%s, held by the kernel itself (no process has it), user id %u", portal_text,
+                        r = asprintf(&text, "%s, held by %s, user id %u", portal_text,
+                                     r == -ESRCH ? "the kernel itself (no process has it)"
+                                                 : "a process that cannot be looked into, or by the kernel",
                                      l.items[i].uid);
         }
 

@@ -19,9 +19,9 @@ int portal_probe(const Portal *portal);
 bool host_is_v6_only(void);
 
 /* Describes for people who holds the socket that is in PORTAL's way, e.g. `[::]:3260, held by process 712 (tgtd), user id 0`.
- * *RET_PROCESS is 0 if no process has it: then it is the kernel's own. Returns a fresh string, NULL if there is no memory for it. */
+ * *RET_PROCESS is 0 if no process can be told: then it may be the kernel's own. Returns a fresh string, NULL if there is no memory for it. */
 char *portal_describe_holder(const Portal *portal, pid_t *ret_process);
 
-/* The process that has the socket with this inode open, and its program's name. Returns 0, -ESRCH if no process that we may look into
- * has it (the kernel's own sockets have none), or another negative errno. */
+/* The process that has the socket with this inode open, and its program's name. Returns 0, -ESRCH if no process has it (the kernel's
+ * own sockets), -EACCES if none was found but not all could be looked into (that takes CAP_SYS_PTRACE), or another negative errno. */
 int socket_find_process(const char *proc, uint32_t inode, pid_t *ret_pid, char ret_comm[static 64]);

@@ -175,12 +175,22 @@ int endpoint_acquire_tcp(Model *m, const Portal *portal, bool automatic, PortalG
         return 0;
 }
 
-/* What is read from ports and TCP endpoints when the host gains or loses their address. */
+static bool is_first_on_ip(const Binding *b) {
+        size_t i = 0;
+
+        while (binding_ip(b->port->bindings[i]) != b->key.tcp->ip)
+                i++;
+        return b->port->bindings[i] == b;
+}
+
+/* What is read from ports and TCP endpoints when the host gains or loses their address. A port hears it once, on however many of
+ * the address's TCP ports it is. */
 static void ip_tell_users(Model *m, IpEndpoint *ip) {
         for (TcpEndpoint *t = ip->tcp_endpoints; t; t = t->next_of_ip) {
                 object_changed(m, &t->object, "BindsTo");
                 for (Binding *b = t->bound_by; b; b = b->next_of_endpoint)
-                        object_changed(m, &b->port->object, "StatusDescriptions");
+                        if (is_first_on_ip(b))
+                                object_changed(m, &b->port->object, "StatusDescriptions");
         }
         for (Binding *b = ip->bound_by; b; b = b->next_of_endpoint)
                 object_changed(m, &b->port->object, "BindsTo", "StatusDescriptions");
@@ -218,14 +228,28 @@ int model_add_address(Model *m, const IpAddress *a, const IpAttributes *attribut
 }
 
 void model_change_address(Model *m, const IpAddress *a, const IpAttributes *attributes) {
+        const char *changed[5] = {};
+        IpAttributes before;
         IpEndpoint *ip;
+        size_t n = 0;
 
         ip = model_find_ip_endpoint(m, a);
         if (!ip || !ip->present)
                 return;
 
+        before = ip->attributes;
         ip->attributes = *attributes;
-        object_changed(m, &ip->object, "SubnetMask", "PrefixLength", "IPv6SubnetPrefixLength", "AddressOrigin", "InterfaceName");
+
+        if (before.prefix_length != attributes->prefix_length) {
+                changed[n++] = a->family == AF_INET ? "SubnetMask" : "IPv6SubnetPrefixLength";
+                changed[n++] = "PrefixLength";
+        }
+        if (before.origin != attributes->origin)
+                changed[n++] = "AddressOrigin";
+        if (strcmp(before.interface, attributes->interface) != 0)
+                changed[n++] = "InterfaceName";
+        if (n > 0)
+                object_tell(m, &ip->object, changed);
 }
 
 void model_remove_address(Model *m, const IpAddress *a) {

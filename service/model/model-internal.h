@@ -53,6 +53,8 @@ int endpoint_acquire_ip(Model *m, const IpAddress *a, IpEndpoint **ret);
 void endpoint_release_tcp(Model *m, TcpEndpoint *t);
 void endpoint_release_ip(Model *m, IpEndpoint *ip);
 
+const IpEndpoint *binding_ip(const Binding *b); /* the address below it, there or not */
+
 void tcp_endpoint_free(Model *m, TcpEndpoint *t);
 void ip_endpoint_free(Model *m, IpEndpoint *ip);
 void portal_group_free(Model *m, PortalGroup *g);

@@ -36,6 +36,10 @@ Object *binding_endpoint(const Binding *b) {
         return b->key.tcp ? &b->key.tcp->object : &b->ip->object;
 }
 
+const IpEndpoint *binding_ip(const Binding *b) {
+        return b->key.tcp ? b->key.tcp->ip : b->ip;
+}
+
 Portal binding_portal(const Binding *b) {
         return b->key.tcp ? b->key.tcp->portal : (Portal){ .address = b->ip->address };
 }
@@ -195,14 +199,27 @@ void model_remove_port(Model *m, Port *p) {
 }
 
 void model_set_port_state(Model *m, Port *p, ObjectState state, const char *description) {
-        if (p->state == state && strcmp(p->description ? p->description : "", description ? description : "") == 0)
+        bool other_state = p->state != state;
+
+        if (!other_state && strcmp(p->description ? p->description : "", description ? description : "") == 0)
                 return;
 
         p->state = state;
         free(p->description);
         p->description = description ? strdup(description) : NULL;
 
-        object_changed(m, &p->object, "EnabledState", "OperationalStatus", "StatusDescriptions");
+        if (other_state)
+                object_changed(m, &p->object, "EnabledState", "OperationalStatus", "StatusDescriptions");
+        else
+                object_changed(m, &p->object, "StatusDescriptions");
+}
+
+/* StatusDescriptions names the portals that wait for their address, and no others. */
+static void port_tell_binding(Model *m, Port *p, const IpEndpoint *ip) {
+        if (ip->present)
+                object_changed(m, &p->object, "BindsTo");
+        else
+                object_changed(m, &p->object, "BindsTo", "StatusDescriptions");
 }
 
 int model_bind_port(Model *m, Port *p, const Portal *portal) {
@@ -212,7 +229,7 @@ int model_bind_port(Model *m, Port *p, const Portal *portal) {
         if (r < 0)
                 return r;
 
-        object_changed(m, &p->object, "BindsTo", "StatusDescriptions");
+        port_tell_binding(m, p, binding_ip(p->bindings[p->n_bindings - 1]));
         object_changed(m, binding_endpoint(p->bindings[p->n_bindings - 1]), "BoundBy");
         return 0;
 }
@@ -227,7 +244,7 @@ void model_unbind_port(Model *m, Port *p, Binding *b) {
                         break;
                 }
 
-        object_changed(m, &p->object, "BindsTo", "StatusDescriptions");
+        port_tell_binding(m, p, binding_ip(b));
         LIST_REMOVE(b, next_of_endpoint, link_of_endpoint);
         object_changed(m, endpoint, "BoundBy");
 

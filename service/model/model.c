@@ -169,12 +169,17 @@ void model_remove_node(Model *m, Node *n) {
 }
 
 void model_set_node_state(Model *m, Node *n, ObjectState state, const char *description) {
-        if (n->state == state && strcmp(n->description ? n->description : "", description ? description : "") == 0)
+        bool other_state = n->state != state;
+
+        if (!other_state && strcmp(n->description ? n->description : "", description ? description : "") == 0)
                 return;
 
         n->state = state;
         free(n->description);
         n->description = description ? strdup(description) : NULL; /* without memory the state stands without its text */
 
-        object_changed(m, &n->object, "EnabledState", "OperationalStatus", "StatusDescriptions");
+        if (other_state)
+                object_changed(m, &n->object, "EnabledState", "OperationalStatus", "StatusDescriptions");
+        else
+                object_changed(m, &n->object, "StatusDescriptions");
 }

@@ -188,14 +188,14 @@ int model_publish_node(Model *m, Node *n);
 void model_remove_node(Model *m, Node *n); /* its ports go first */
 void model_set_node_state(Model *m, Node *n, ObjectState state, const char *description);
 
-/* Ports. A target's portals become TCP endpoints where there are none yet. 0, -EEXIST (identifier, or portal used by another port of the
- * node) or -ENOMEM, with nothing changed. */
+/* Ports. A target's portals become TCP endpoints where there are none yet. 0, -EEXIST (identifier, portal used by another port of the
+ * node, or the same twice) or -ENOMEM, with nothing changed. */
 int model_add_port(Model *m, Node *n, uint16_t role, uint64_t identifier, const Portal *portals, size_t n_portals, bool managed,
                    Port **ret);
 int model_publish_port(Model *m, Port *p);
 void model_remove_port(Model *m, Port *p);
 void model_set_port_state(Model *m, Port *p, ObjectState state, const char *description);
-int model_bind_port(Model *m, Port *p, const Portal *portal);
+int model_bind_port(Model *m, Port *p, const Portal *portal); /* as model_add_port() */
 void model_unbind_port(Model *m, Port *p, Binding *b);
 Binding *port_find_binding(Port *p, const Object *endpoint);
 Portal binding_portal(const Binding *b); /* port 0 of an initiator's */
@@ -215,7 +215,7 @@ int model_add_tcp_endpoint(Model *m, const Portal *portal, PortalGroup *group /*
 void model_remove_tcp_endpoint(Model *m, TcpEndpoint *t);
 
 int model_add_portal_group(Model *m, uint64_t id, const char *element_name, PortalGroup **ret);
-void model_remove_portal_group(Model *m, PortalGroup *g);
+void model_remove_portal_group(Model *m, PortalGroup *g);       /* its members leave it first */
 int model_add_member(Model *m, PortalGroup *g, TcpEndpoint *t); /* is one already: 0 */
 int model_add_member_by_portal(Model *m, PortalGroup *g,
                                const Portal *portal); /* which becomes an automatic endpoint if there is none */

@@ -50,7 +50,7 @@ static const char *check_iqn(const char *s) {
 
 int iscsi_name_normalize(const char *input, char **ret, const char **ret_reason) {
         /* Folding changes the length in both directions: of a name that ends as 223 bytes each may have been 4 bytes long before. */
-        char buf[ISCSI_NAME_MAX * 4 + 1];
+        char buf[ISCSI_NAME_MAX * 4 + 1], again[sizeof(buf)];
         const char *reason = NULL;
         char *name;
         int r;
@@ -70,6 +70,17 @@ int iscsi_name_normalize(const char *input, char **ret, const char **ret_reason)
         }
         if (r != STRINGPREP_OK) {
                 *ret_reason = "it has a character that RFC 3722 does not allow (of ASCII it allows a-z, 0-9, '-', '.' and ':')";
+                return -EINVAL;
+        }
+
+        /* NFKC of Unicode 3.2, which RFC 3722 asks for, composes across some marks (Unicode's public review issue 29): a few sequences, which no
+         * language has, change once more when they are normalized again. Compared byte for byte they would be two names. */
+        strcpy(again, buf);
+        r = stringprep(again, sizeof(again), STRINGPREP_NO_UNASSIGNED, stringprep_iscsi);
+        if (r == STRINGPREP_MALLOC_ERROR)
+                return -ENOMEM;
+        if (r != STRINGPREP_OK || strcmp(again, buf) != 0) {
+                *ret_reason = "it has a sequence of characters that has no stable normal form";
                 return -EINVAL;
         }
 

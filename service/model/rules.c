@@ -161,12 +161,12 @@ static int check_portal_bound(const Reference *portal, char **ret_why) {
                       t->ip->name);
 }
 
-static int check_portal_unused(Model *m, Node *n, const Port *self, const Reference *portal, char **ret_why) {
+static int check_portal_unused(Model *m, Node *n, const Reference *portal, char **ret_why) {
         TcpEndpoint *t = reference_tcp(portal);
         Port *user;
 
         user = t ? model_find_user_of_portal(m, n, t) : NULL;
-        if (!user || user == self)
+        if (!user)
                 return 0;
 
         return refuse(REFUSAL_TCP_IN_USE, ret_why,
@@ -265,7 +265,7 @@ int check_create_port(Model *m, const Abilities *a, const CreatePortRequest *q, 
         }
 
         for (size_t i = 0; i < q->n_portals; i++) {
-                r = check_portal_unused(m, n, NULL, q->portals + i, ret_why);
+                r = check_portal_unused(m, n, q->portals + i, ret_why);
                 if (r != 0)
                         return r;
         }
@@ -335,7 +335,7 @@ int check_bind_port(Model *m, const Abilities *a, const Reference *port, const R
         r = check_portal_bound(portal, ret_why);
         if (r != 0)
                 return r;
-        r = check_portal_unused(m, p->key.node, p, portal, ret_why);
+        r = check_portal_unused(m, p->key.node, portal, ret_why);
         if (r != 0)
                 return r;
 

@@ -121,7 +121,9 @@ int store_remove_binding(Store *s, const char *node, uint64_t identifier, const 
         return transaction_end(s, remove_binding(s, node, identifier, portal));
 }
 
-/* Runs a statement on a portal that belongs to a group or to none (then GROUP is 0). */
+#define NO_GROUP UINT64_MAX
+
+/* Runs a statement on a portal alone (NO_GROUP), or on one as a member of a group. */
 static int run_on_portal(Store *s, Statement id, uint64_t group, const Portal *portal, const char *what) {
         char address[IP_ADDRESS_TEXT_MAX];
         Value values[3];
@@ -132,7 +134,7 @@ static int run_on_portal(Store *s, Statement id, uint64_t group, const Portal *p
         if (r < 0)
                 return r;
 
-        if (group > 0)
+        if (group != NO_GROUP)
                 values[n++] = NUMBER(group);
         values[n++] = TEXT(ip_address_to_text(&portal->address, address));
         values[n++] = NUMBER(portal->port);
@@ -148,8 +150,8 @@ int store_add_tcp_endpoint(Store *s, const Portal *portal, uint64_t group) {
         if (r < 0)
                 return r;
 
-        r = run_on_portal(s, STATEMENT_ADD_TCP_ENDPOINT, 0, portal, NULL);
-        if (r >= 0 && group > 0)
+        r = run_on_portal(s, STATEMENT_ADD_TCP_ENDPOINT, NO_GROUP, portal, NULL);
+        if (r >= 0)
                 r = run_on_portal(s, STATEMENT_ADD_MEMBER, group, portal, "portal group");
 
         return transaction_end(s, r);
@@ -162,9 +164,9 @@ int store_remove_tcp_endpoint(Store *s, const Portal *portal) {
         if (r < 0)
                 return r;
 
-        r = run_on_portal(s, STATEMENT_REMOVE_TCP_ENDPOINT, 0, portal, "TCP endpoint");
+        r = run_on_portal(s, STATEMENT_REMOVE_TCP_ENDPOINT, NO_GROUP, portal, "TCP endpoint");
         if (r >= 0)
-                r = run_on_portal(s, STATEMENT_REMOVE_MEMBERSHIPS, 0, portal, NULL);
+                r = run_on_portal(s, STATEMENT_REMOVE_MEMBERSHIPS, NO_GROUP, portal, NULL);
 
         return transaction_end(s, r);
 }
@@ -201,9 +203,6 @@ int store_remove_portal_group(Store *s, uint64_t id) {
 
 static int change_member(Store *s, Statement id, uint64_t group, const Portal *portal, const char *what) {
         int r;
-
-        if (group == 0)
-                return store_fail_text(s, -EINVAL, "the members of the built-in group are not stored");
 
         r = transaction_begin(s, STATEMENT_BEGIN_CHANGE);
         if (r < 0)

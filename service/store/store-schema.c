@@ -11,12 +11,14 @@
  *
  * Addresses are text in their canonical spelling, so that equal ones are equal to SQLite. A binding repeats its port's node and role
  * (its foreign key keeps the three together), so that an index can say: no two ports of a target node have the same portal.
- * A member has no foreign key to tcp_endpoint: the endpoint on the default port of each host address is not in the file. */
+ * A member has no foreign key to tcp_endpoint: the endpoint on the default port of each host address is not in the file.
+ * Group 0 is the built-in one. It has a row so that the endpoints made by method can be its members; those made by the service always are. */
 #define MIGRATION_1                                                                           \
         "CREATE TABLE portal_group ("                                                         \
-        "  id INTEGER PRIMARY KEY AUTOINCREMENT CHECK (id > 0),"                              \
+        "  id INTEGER PRIMARY KEY AUTOINCREMENT CHECK (id >= 0),"                             \
         "  element_name TEXT NOT NULL"                                                        \
         ") STRICT;"                                                                           \
+        "INSERT INTO portal_group VALUES (0, '');"                                            \
                                                                                               \
         "CREATE TABLE tcp_endpoint ("                                                         \
         "  id INTEGER PRIMARY KEY,"                                                           \

@@ -36,12 +36,13 @@ static const char *const statement_texts[_STATEMENT_MAX] = {
         [STATEMENT_REMOVE_TCP_ENDPOINT] = "DELETE FROM tcp_endpoint WHERE address = ?1 AND tcp_port = ?2",
         [STATEMENT_REMOVE_MEMBERSHIPS] = "DELETE FROM member WHERE address = ?1 AND tcp_port = ?2",
         [STATEMENT_ADD_PORTAL_GROUP] = "INSERT INTO portal_group (element_name) VALUES (?1)",
-        [STATEMENT_REMOVE_PORTAL_GROUP] = "DELETE FROM portal_group WHERE id = ?1",
+        [STATEMENT_REMOVE_PORTAL_GROUP] = "DELETE FROM portal_group WHERE id = ?1 AND id > 0",
         [STATEMENT_ADD_MEMBER] = "INSERT INTO member (portal_group, address, tcp_port) "
-                                 "SELECT id, ?2, ?3 FROM portal_group WHERE id = ?1",
+                                 "SELECT id, ?2, ?3 FROM portal_group WHERE id = ?1 AND (id > 0 OR EXISTS "
+                                 "(SELECT 1 FROM tcp_endpoint WHERE address = ?2 AND tcp_port = ?3))",
         [STATEMENT_REMOVE_MEMBER] = "DELETE FROM member WHERE portal_group = ?1 AND address = ?2 AND tcp_port = ?3",
 
-        [STATEMENT_LOAD_PORTAL_GROUPS] = "SELECT id, element_name FROM portal_group ORDER BY id",
+        [STATEMENT_LOAD_PORTAL_GROUPS] = "SELECT id, element_name FROM portal_group WHERE id > 0 ORDER BY id",
         [STATEMENT_LOAD_TCP_ENDPOINTS] = "SELECT address, tcp_port FROM tcp_endpoint ORDER BY id",
         [STATEMENT_LOAD_MEMBERS] = "SELECT portal_group, address, tcp_port FROM member ORDER BY id",
         [STATEMENT_LOAD_NODES] = "SELECT name, alias, roles FROM node ORDER BY id",

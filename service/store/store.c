@@ -117,7 +117,7 @@ static int keep_aside(Store *s, int directory_fd, char **ret) {
                         return -errno;
         }
 
-        /* An index into the WAL that went away; SQLite makes it anew from any WAL. */
+        /* The index of the WAL that went away. Who still has the old file open has it mapped; the new file must not share it. */
         if (unlinkat(directory_fd, STORE_FILE_NAME "-shm", 0) < 0 && errno != ENOENT)
                 return -errno;
         if (fsync(directory_fd) < 0)
@@ -241,9 +241,9 @@ static int connect_store(Store *s) {
         if (r < 0)
                 return r;
 
-        /* The file's modes were looked at before: this is a header that names a format newer than SQLite can write. */
+        /* The file's modes were looked at before: this is a header that names a format newer than this SQLite can write. */
         if (sqlite3_db_readonly(s->db, "main") != 0)
-                return store_fail_text(s, -EROFS, "SQLite can only read this file");
+                return store_fail_text(s, -EPROTONOSUPPORT, "SQLite %s can only read this file", sqlite3_libversion());
 
         /* The cache is small because the whole daemon is to be; the model, not SQLite, answers all questions. Files for sorting
          * and the like would go to /var/tmp, which the service does not have. */

@@ -9,7 +9,9 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,6 +35,7 @@ Service *service_new(const char *option, ...) {
         g_assert_nonnull(g_mkdtemp_full(s->directory, 0755));
         s->state = g_build_filename(s->directory, "state", NULL);
         s->log = g_build_filename(s->directory, "log", NULL);
+        s->worker_log = g_build_filename(s->directory, "worker.log", NULL);
         g_assert_cmpint(g_mkdir(s->state, 0700), ==, 0);
         chown_to(s->state, "iscsi-config");
 
@@ -54,44 +57,6 @@ static void service_add_option(Service *s, char *option) {
         s->options[n + 1] = NULL;
 }
 
-void service_use_fault_backend(Service *s) {
-        g_autofree char *socket = g_build_filename(s->directory, "worker.socket", NULL);
-        g_autofree char *state = g_strconcat("FAULT_STATE=", s->directory, "/fault", NULL);
-        char *argv[] = { (char *) "systemd-socket-activate",
-                         (char *) "--accept",
-                         (char *) "--listen",
-                         socket,
-                         (char *) "--setenv",
-                         state,
-                         (char *) g_getenv("FAULT_BACKEND"),
-                         NULL };
-        g_autoptr(GError) error = NULL;
-
-        g_assert_nonnull(g_getenv("FAULT_BACKEND"));
-        s->fault = g_build_filename(s->directory, "fault", NULL);
-        g_assert_cmpint(g_mkdir(s->fault, 0700), ==, 0);
-
-        g_spawn_async(NULL, argv, NULL,
-                      G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL,
-                      NULL, NULL, &s->worker_listener, &error);
-        g_assert_no_error(error);
-        for (int i = 0; i < 1000 && !g_file_test(socket, G_FILE_TEST_EXISTS); i++)
-                g_usleep(10000);
-        chown_to(socket, "iscsi-config");
-
-        service_add_option(s, g_strdup("--target-backend=lio"));
-        service_add_option(s, g_strconcat("--lio-socket=", socket, NULL));
-}
-
-/* A copy, because the service's user may not be able to look into the build directory. */
-static char *service_program(void) {
-        g_autofree char *program = g_build_filename(g_getenv("SURROUNDINGS_DIR"), "iscsi-configd", NULL);
-
-        if (!g_file_test(program, G_FILE_TEST_EXISTS))
-                run_command("install", "-m", "0755", g_getenv("ISCSI_CONFIGD"), program, NULL);
-        return g_steal_pointer(&program);
-}
-
 static void redirect_output(gpointer log) {
         int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 
@@ -101,6 +66,70 @@ static void redirect_output(gpointer log) {
         }
         (void) chdir("/");
         (void) umask(0077);
+}
+
+/* The socket's file is there before somebody listens on it. */
+static void wait_until_listening(const char *path) {
+        struct sockaddr_un a = { .sun_family = AF_UNIX };
+        bool listening = false;
+
+        g_assert_cmpuint(g_strlcpy(a.sun_path, path, sizeof(a.sun_path)), <, sizeof(a.sun_path));
+        for (int i = 0; i < 1000 && !listening; i++) {
+                int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+                g_assert_cmpint(fd, >=, 0);
+                listening = connect(fd, (struct sockaddr *) &a, sizeof(a)) >= 0;
+                (void) close(fd);
+                if (!listening)
+                        g_usleep(10000);
+        }
+        g_assert_true(listening);
+}
+
+void service_use_worker(Service *s, const char *const *command, const char *setenv) {
+        g_autofree char *socket = g_build_filename(s->directory, "worker.socket", NULL);
+        const char *listener[] = { "systemd-socket-activate", "--accept", "--listen", socket };
+        g_autoptr(GPtrArray) argv = g_ptr_array_new();
+        g_autoptr(GError) error = NULL;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(listener); i++)
+                g_ptr_array_add(argv, (char *) listener[i]);
+        if (setenv) {
+                g_ptr_array_add(argv, (char *) "--setenv");
+                g_ptr_array_add(argv, (char *) setenv);
+        }
+        for (const char *const *c = command; *c; c++)
+                g_ptr_array_add(argv, (char *) *c);
+        g_ptr_array_add(argv, NULL);
+
+        g_spawn_async(NULL, (char **) argv->pdata, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, redirect_output,
+                      s->worker_log, &s->worker_listener, &error);
+        g_assert_no_error(error);
+        wait_until_listening(socket);
+        chown_to(socket, "iscsi-config");
+
+        service_add_option(s, g_strdup("--target-backend=lio"));
+        service_add_option(s, g_strconcat("--lio-socket=", socket, NULL));
+}
+
+void service_use_fault_backend(Service *s) {
+        const char *command[] = { g_getenv("FAULT_BACKEND"), NULL };
+        g_autofree char *state = NULL;
+
+        g_assert_nonnull(command[0]);
+        s->fault = g_build_filename(s->directory, "fault", NULL);
+        g_assert_cmpint(g_mkdir(s->fault, 0700), ==, 0);
+        state = g_strconcat("FAULT_STATE=", s->fault, NULL);
+        service_use_worker(s, command, state);
+}
+
+/* A copy, because the service's user may not be able to look into the build directory. */
+static char *service_program(void) {
+        g_autofree char *program = g_build_filename(g_getenv("SURROUNDINGS_DIR"), "iscsi-configd", NULL);
+
+        if (!g_file_test(program, G_FILE_TEST_EXISTS))
+                run_command("install", "-m", "0755", g_getenv("ISCSI_CONFIGD"), program, NULL);
+        return g_steal_pointer(&program);
 }
 
 void service_spawn(Service *s) {
@@ -192,7 +221,14 @@ void service_stop(Service *s) {
 
 void service_kill(Service *s) {
         g_assert_cmpint(kill(s->pid, SIGKILL), ==, 0);
-        (void) service_wait_end(s);
+        service_wait_killed(s);
+}
+
+void service_wait_killed(Service *s) {
+        int status = service_wait_end(s);
+
+        g_assert_true(WIFSIGNALED(status));
+        g_assert_cmpint(WTERMSIG(status), ==, SIGKILL);
         wait_until_forgotten();
 }
 
@@ -210,6 +246,7 @@ void service_free(Service *s) {
         g_free(s->directory);
         g_free(s->state);
         g_free(s->log);
+        g_free(s->worker_log);
         g_free(s->fault);
         g_free(s);
 }

@@ -17,10 +17,11 @@
 #define DEFAULT_GROUP ROOT_PATH "/portal_group/default"
 
 typedef struct Service {
-        GPid pid;        /* 0: does not run */
-        char *directory; /* of this test; removed by service_free() */
-        char *state;     /* directory/state, owned by iscsi-config */
-        char *log;       /* directory/log: what the service said */
+        GPid pid;         /* 0: does not run */
+        char *directory;  /* of this test; removed by service_free() */
+        char *state;      /* directory/state, owned by iscsi-config */
+        char *log;        /* directory/log: what the service said */
+        char *worker_log; /* directory/worker.log: what the workers and their listener said */
         char **options;
         char **wrapper; /* command line put before the service's, e.g. strace; NULL: none */
         GPid worker_listener;
@@ -32,6 +33,10 @@ Service *service_new(const char *option, ...) G_GNUC_NULL_TERMINATED;
 
 /* Starts a listener whose workers are fault-backend, and points the service's target backend at it. Before service_start(). */
 void service_use_fault_backend(Service *s);
+
+/* Starts a listener that runs COMMAND (NULL-terminated) as worker for each connection, and points the service's target backend at it. SETENV
+ * (may be NULL) is a variable for it, as "NAME=value". Before service_start(). */
+void service_use_worker(Service *s, const char *const *command, const char *setenv);
 
 /* Starts it and waits until it owns its name. */
 void service_start(Service *s);
@@ -47,6 +52,9 @@ void service_stop(Service *s);
 
 /* SIGKILL, and waits until the bus has forgotten it. */
 void service_kill(Service *s);
+
+/* For one that gets SIGKILL from elsewhere: waits for it, and until the bus has forgotten it. */
+void service_wait_killed(Service *s);
 
 /* Waits until it ends by itself. Returns the wait status. */
 int service_wait_end(Service *s);

@@ -35,7 +35,7 @@ typedef struct Answer {
 extern const char *worker_path;
 
 /* Starts a worker on one end of a socket pair, as systemd would. INJECT (may be NULL) are strace's expressions that spoil some of its
- * system calls, separated by blanks: "inject=mkdir:error=EIO:when=2". OPTION (may be NULL) is one more option for the worker. */
+ * system calls, separated by blanks: "inject=mkdir:error=EIO:when=2"; or a command that runs the worker with fewer rights. OPTION (may be NULL) is one more option for the worker. */
 Worker *worker_new(const char *inject, const char *option);
 
 /* Hangs up and waits for the worker's end; returns what waitpid() says. */
@@ -85,7 +85,5 @@ int shell(const char *format, ...) _printf_(1, 2);
 /* An interface besides lo for link-local addresses, made at need; NULL with the test skipped if the kernel cannot make one. */
 const char *second_interface(void);
 
-void add_verb_tests(void);
-void add_portal_tests(void);
-void add_fault_tests(void);
-void add_session_tests(void);
+/* The whole of a main(): reads the options, skips where there is no target, and runs what ADD_TESTS adds. */
+int lio_test_main(int argc, char **argv, void (*add_tests)(void));

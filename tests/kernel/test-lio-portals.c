@@ -405,7 +405,7 @@ static void test_parallel(void) {
         assert_tree(before);
 }
 
-void add_portal_tests(void) {
+static void add_tests(void) {
         g_test_add_func("/lio/portals/kinds", test_kinds);
         g_test_add_func("/lio/portals/shared", test_shared);
         g_test_add_func("/lio/portals/bind", test_bind);
@@ -418,4 +418,8 @@ void add_portal_tests(void) {
         g_test_add_func("/lio/portals/address-in-use", test_address_in_use);
         g_test_add_func("/lio/portals/v6-only", test_v6_only);
         g_test_add_func("/lio/portals/parallel", test_parallel);
+}
+
+int main(int argc, char **argv) {
+        return lio_test_main(argc, argv, add_tests);
 }

@@ -86,6 +86,10 @@ static void test_sessions(void) {
         initiator_stop();
 }
 
-void add_session_tests(void) {
+static void add_tests(void) {
         g_test_add_func("/lio/sessions", test_sessions);
+}
+
+int main(int argc, char **argv) {
+        return lio_test_main(argc, argv, add_tests);
 }

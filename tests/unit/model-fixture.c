@@ -93,6 +93,8 @@ static char *ip_property(const IpEndpoint *e, const char *name, GPtrArray *paths
                 return g_strdup_printf("%u", a->origin);
         if (g_str_equal(name, "InterfaceName"))
                 return g_strdup(a->interface);
+        if (g_str_equal(name, e->address.family == AF_INET ? "IPv6SubnetPrefixLength" : "SubnetMask"))
+                return g_strdup("");
         return g_strdup_printf("%u", a->prefix_length);
 }
 

@@ -157,6 +157,12 @@ static const Case portals[] = {
         { "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000:1", NULL },
 };
 
+static void say(const char *text) {
+        g_autofree char *escaped = g_strescape(text, NULL);
+
+        g_test_message("\"%s\"", escaped);
+}
+
 static IpAddress address(const char *text) {
         IpAddress a;
 
@@ -181,7 +187,7 @@ static void test_addresses(void) {
 
                 memset(&a, 0x5A, sizeof(a));
                 again = a;
-                g_test_message("\"%s\"", c->text);
+                say(c->text);
                 r = ip_address_from_text(c->text, &a);
                 if (!c->canonical) {
                         g_assert_cmpint(r, ==, -EINVAL);
@@ -209,7 +215,7 @@ static void test_portals(void) {
 
                 memset(&p, 0x5A, sizeof(p));
                 again = p;
-                g_test_message("\"%s\"", c->text);
+                say(c->text);
                 r = portal_from_text(c->text, &p);
                 if (!c->canonical) {
                         g_assert_cmpint(r, ==, -EINVAL);

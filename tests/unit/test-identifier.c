@@ -102,12 +102,13 @@ static const Case of_initiators[] = {
 
 static void check_case(const Case *c, uint16_t role) {
         const uint64_t untouched = 0x5A5A5A5A5A5A5A5Aull;
+        g_autofree char *escaped = g_strescape(c->text, NULL);
         char buf[IDENTIFIER_DIGITS + 1];
         const char *reason = NULL;
         uint64_t v = untouched;
         int r;
 
-        g_test_message("role %u \"%s\"", role, c->text);
+        g_test_message("role %u \"%s\"", role, escaped);
         r = identifier_from_text(c->text, role, &v, &reason);
 
         if (!c->canonical) {

@@ -14,6 +14,7 @@
 
 /* What refusals speak of. */
 #define CHARACTER "RFC 3722 does not allow"
+#define STABLE "no stable normal form"
 #define LENGTH "longer than 223"
 #define TYPE "none of \"iqn.\", \"eui.\" and \"naa.\""
 #define DATE "date yyyy-mm"
@@ -158,7 +159,7 @@ static const struct {
         { DOMAIN ":a\u00A0b", CHARACTER },     /* NO-BREAK SPACE */
         { DOMAIN ":a\u3000b", CHARACTER },     /* IDEOGRAPHIC SPACE */
         { DOMAIN ":a\u2003b", CHARACTER },     /* EM SPACE */
-        { DOMAIN ":a\xc2\x85z", CHARACTER },     /* a control character */
+        { DOMAIN ":a\xc2\x85z", CHARACTER },   /* a control character */
         { DOMAIN ":a\u2028b", CHARACTER },     /* LINE SEPARATOR */
         { DOMAIN ":a\u202Eb", CHARACTER },     /* RIGHT-TO-LEFT OVERRIDE */
         { DOMAIN ":a\uE000b", CHARACTER },     /* private use */
@@ -178,6 +179,11 @@ static const struct {
         { DOMAIN ":\u05D0", CHARACTER },
         { DOMAIN ":\u0627\u0644", CHARACTER },
 
+        /* Unicode's public review issue 29: composed across a mark, the marks are in the wrong order then */
+        { DOMAIN ":\u1100\u0308\u1161\u0338", STABLE },
+        { DOMAIN ":\uAC00\u0327\u11A8\u0338", STABLE },
+        { DOMAIN ":\u1100\uFF9E\u1161\u0338", STABLE },
+
         /* what is not UTF-8 */
         { DOMAIN ":\xff", CHARACTER },
         { DOMAIN ":\xc3", CHARACTER },
@@ -186,12 +192,19 @@ static const struct {
         { DOMAIN ":a\xe3\x80", CHARACTER },
 };
 
+/* Names of all kinds, as a line of ASCII. */
+static void say(const char *name) {
+        g_autofree char *escaped = g_strescape(name, NULL);
+
+        g_test_message("\"%s\"", escaped);
+}
+
 static void assert_good(const char *input, const char *expected) {
         _cleanup_free_ char *name = NULL, *again = NULL;
         const char *reason = NULL;
         int r;
 
-        g_test_message("\"%s\"", input);
+        say(input);
         r = iscsi_name_normalize(input, &name, &reason);
         if (r < 0)
                 g_test_message("%s", reason);
@@ -208,7 +221,7 @@ static void assert_bad(const char *input, const char *expected) {
         const char *reason = NULL;
         int r;
 
-        g_test_message("\"%s\"", input);
+        say(input);
         r = iscsi_name_normalize(input, &name, &reason);
         g_assert_cmpint(r, ==, -EINVAL);
         g_assert_true(name == &untouched);
@@ -344,8 +357,8 @@ static void test_every_character(void) {
 
                 if (c == 0xD800)
                         c = 0xE000;
-                /* Planes 4 to 13 have no characters, 15 and 16 are private: some of them are enough. */
-                if (c >= 0x30000 && c % 251 != 0)
+                /* Where there are only Han, no characters or private ones, some are enough. */
+                if (((c >= 0x20000 && c < 0x2F800) || c >= 0x30000) && c % 251 != 0)
                         continue;
 
                 utf8[g_unichar_to_utf8(c, utf8)] = '\0';
@@ -363,7 +376,7 @@ static void test_every_character(void) {
                 }
         }
 
-        g_assert_cmpuint(n_good, >, 60000); /* most are Han and Hangul */
+        g_assert_cmpuint(n_good, >, 40000); /* most are Han and Hangul */
         g_assert_cmpuint(n_changed, >, 2000);
 }
 
@@ -373,7 +386,8 @@ static void test_random_names(void) {
                                                 0x301,  0x307,  0x3A3,  0x3B9,  0x1E9E, 0x1F80, 0x1FB3, 0x212A, 0x2126,  0xFB01,
                                                 0xFF21, 0xFF41, 0x3099, 0x30AB, 0xFF76, 0xFF9E, 0xAD,   0x200D, 0x1100,  0x1161,
                                                 0xAC00, 0x11A8, 0x5D0,  0x627,  0x3002, 0xC4,   0x41,   0x327,  0x1D400, 0x338 };
-        unsigned n_good = 0;
+        static const gunichar jamo[] = { 0x1100, 0x1161, 0xAC00, 0x11A8, 0x308, 0x327, 0x338, 0x3099, 0xFF9E };
+        unsigned n_good = 0, n_unstable = 0;
 
         for (unsigned i = 0; i < 20000; i++) {
                 _cleanup_free_ char *name = NULL, *again = NULL;
@@ -381,17 +395,23 @@ static void test_random_names(void) {
                 const char *reason;
 
                 for (int n = g_test_rand_int_range(1, 6); n > 0; n--)
-                        g_string_append_unichar(s, interesting[g_test_rand_int_range(0, ELEMENTSOF(interesting))]);
+                        g_string_append_unichar(s, i % 2 ? interesting[g_test_rand_int_range(0, ELEMENTSOF(interesting))]
+                                                         : jamo[g_test_rand_int_range(0, ELEMENTSOF(jamo))]);
 
-                if (iscsi_name_normalize(s->str, &name, &reason) < 0)
+                if (iscsi_name_normalize(s->str, &name, &reason) < 0) {
+                        n_unstable += strstr(reason, STABLE) != NULL;
                         continue;
+                }
                 n_good++;
                 if (iscsi_name_normalize(name, &again, &reason) < 0 || strcmp(again, name) != 0) {
-                        g_test_message("\"%s\" becomes \"%s\", and that \"%s\"", s->str, name, again ? again : reason);
+                        say(s->str);
+                        say(name);
+                        say(again ? again : reason);
                         g_test_fail();
                 }
         }
         g_assert_cmpuint(n_good, >, 1000);
+        g_assert_cmpuint(n_unstable, >, 0); /* some 50 */
 }
 
 static void test_generate(void) {

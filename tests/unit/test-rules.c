@@ -147,9 +147,10 @@ static void test_create_port(void) {
 
         for (size_t i = 0; i < ELEMENTSOF(create_cases); i++) {
                 const CreateCase *c = create_cases + i;
+                g_autofree char *identifier = g_strescape(c->identifier, NULL);
                 CreatePortPlan plan = {};
 
-                g_test_message("%s %u \"%s\" %s", c->node, c->role, c->identifier, c->portals);
+                g_test_message("%s %u \"%s\" %s", c->node, c->role, identifier, c->portals);
                 if (c->refusal != REFUSAL_NONE) {
                         assert_refused(CREATE, c->refusal, c->names,
                                        create_port(w, c->node, c->role, c->identifier, c->portals, &plan, &why));

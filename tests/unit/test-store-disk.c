@@ -457,6 +457,36 @@ static void test_locked_at_first_start(void) {
         directory_remove(directory);
 }
 
+/* Another process still reads the damaged file: the new one has nothing to do with what it has mapped and locked. */
+static void test_damaged_in_use(void) {
+        char *directory = directory_new();
+        g_autofree char *shm = store_file(directory, "-shm"), *damaged = NULL, *text = NULL;
+        Store *s = directory_open(directory);
+        struct stat before, after;
+        Holder h;
+
+        g_assert_cmpint(change_run(s, 0), ==, 0);
+        s = store_close(s);
+
+        h = hold(directory, "UPDATE node SET name = char(0); BEGIN; SELECT count(*) FROM node");
+        g_assert_cmpint(stat(shm, &before), ==, 0);
+        g_assert_cmpint(store_open(directory, &s, &damaged), ==, 0);
+        g_assert_nonnull(damaged);
+        g_assert_cmpint(stat(shm, &after), ==, 0);
+        g_assert_cmpuint(before.st_ino, !=, after.st_ino);
+
+        for (unsigned i = 0; i < 5; i++)
+                g_assert_cmpint(change_run(s, i), ==, 0);
+        release(h);
+        for (unsigned i = 5; i < n_changes; i++)
+                g_assert_cmpint(change_run(s, i), ==, 0);
+        store_close(s);
+
+        text = directory_dump(directory);
+        g_assert_cmpstr(text, ==, state_after(n_changes));
+        directory_remove(directory);
+}
+
 /* Whatever replaces the file while the service runs, no change goes where it is lost. */
 static void test_moved(void) {
         char *directory = directory_new();
@@ -516,6 +546,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/store-disk/no-descriptors", test_no_descriptors);
         g_test_add_func("/store-disk/locked", test_locked);
         g_test_add_func("/store-disk/locked-at-first-start", test_locked_at_first_start);
+        g_test_add_func("/store-disk/damaged-in-use", test_damaged_in_use);
         g_test_add_func("/store-disk/moved", test_moved);
         g_test_add_func("/store-disk/no-wal", test_no_wal);
         r = g_test_run();

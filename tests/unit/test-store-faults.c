@@ -33,11 +33,11 @@ static void assert_crash_leaves(const char *directory, unsigned n) {
         directory_remove(copy);
 }
 
-/* Fails each call of each change in turn, once, and looks at the store as it is and as a crash would leave it. */
-static void fail_each_call(int error, int expected, bool syncs_only) {
+/* Fails each call of each change (or of every STEPth one) in turn, once, and looks at the store as it is and as a crash would leave it. */
+static void fail_each_call(int error, int expected, bool syncs_only, unsigned step) {
         unsigned n_failures = 0;
 
-        for (unsigned i = 0; i < n_changes; i++) {
+        for (unsigned i = 0; i < n_changes; i += step) {
                 char *origin = directory_new_after(i);
 
                 for (unsigned at = 1;; at++) {
@@ -75,20 +75,20 @@ static void fail_each_call(int error, int expected, bool syncs_only) {
                 directory_remove(origin);
         }
 
-        g_assert_cmpuint(n_failures, >=, n_changes);
+        g_assert_cmpuint(n_failures, >=, n_changes / step);
 }
 
 static void test_write_error(void) {
-        fail_each_call(EIO, -EIO, false);
+        fail_each_call(EIO, -EIO, false, 1);
 }
 
 static void test_no_space(void) {
-        fail_each_call(EDQUOT, -ENOSPC, false);
+        fail_each_call(EDQUOT, -ENOSPC, false, 4);
 }
 
 /* The flush alone fails: all of the change stands in the WAL, and must not come back after a crash. */
 static void test_sync_error(void) {
-        fail_each_call(EIO, -EIO, true);
+        fail_each_call(EIO, -EIO, true, 1);
 }
 
 /* The disk stays broken until all calls have been tried; then it works again. */
@@ -254,19 +254,14 @@ static _Noreturn void run_changes(const char *directory, int fd, bool wait) {
         _exit(0);
 }
 
-/* Returns how many changes the store holds, and fails if it is not one of the allowed two states. */
+/* Every reported change is there, and at most one more. Opening also checks the file's integrity. */
 static void assert_reported_is_there(const char *directory, unsigned n_reported) {
         g_autofree char *text = directory_dump(directory);
-        sqlite3 *db;
 
         if (n_reported == n_changes || strcmp(text, state_after(n_reported)) == 0)
                 g_assert_cmpstr(text, ==, state_after(n_reported));
         else
                 g_assert_cmpstr(text, ==, state_after(n_reported + 1));
-
-        db = raw_open(directory);
-        g_assert_cmpint(raw_integer(db, "SELECT count(*) FROM pragma_quick_check WHERE quick_check = 'ok'"), ==, 1);
-        sqlite3_close(db);
 }
 
 static unsigned count_reports(int fd) {
@@ -386,7 +381,7 @@ static void test_one_sync(void) {
         directory_remove(directory);
 }
 
-/* 4096 ports, which is the service's default limit, do not cost memory here. */
+/* As many ports as the service ever has do not cost memory here. */
 static void test_memory(void) {
         char *directory = directory_new();
         Store *s = directory_open(directory);
@@ -396,7 +391,7 @@ static void test_memory(void) {
         raw_exec(db,
                  "BEGIN; INSERT INTO node VALUES (1, 'n', '', 8);"
                  "INSERT INTO port (node, role, identifier)"
-                 "  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4096) SELECT 1, 3, i FROM n;"
+                 "  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 16384) SELECT 1, 3, i FROM n;"
                  "INSERT INTO binding SELECT id, id, 1, 3, 1, printf('10.0.%d.%d', id / 200, id % 200), 3260 FROM port; COMMIT");
         sqlite3_close(db);
         store_close(s);
@@ -407,7 +402,7 @@ static void test_memory(void) {
                 g_assert_cmpint(change_run(s, i), ==, 0);
         g_assert_cmpint(store_load(s, &nothing, NULL), ==, 0);
         g_test_message("%d bytes at most", (int) sqlite3_memory_highwater(0));
-        g_assert_cmpint(sqlite3_memory_highwater(0), <, 1024 * 1024);
+        g_assert_cmpint(sqlite3_memory_highwater(0), <, 512 * 1024);
 
         store_close(s);
         directory_remove(directory);

@@ -51,6 +51,7 @@ static void test_round_trip(void) {
                         "group 1 'front'\n"
                         "group 3 'third'\n"
                         "tcp 10.0.0.1:3260\n"
+                        "member 0 10.0.0.1:3260\n"
                         "node iqn.2024-01.org.example:host 'the host' 12\n"
                         "port iqn.2024-01.org.example:host 2 00023D000001 [fe80::1%eth0]:0\n");
 
@@ -188,11 +189,12 @@ static void test_refusals(void) {
         assert_refused(s, store_add_member(s, 2, &b), -ENOENT, before);
         assert_refused(s, store_add_member(s, 1, &ip), -EEXIST, before);
         assert_refused(s, store_add_member(s, 1, &unusable), -EINVAL, before);
-        assert_refused(s, store_add_member(s, 0, &b), -EINVAL, before);
-        assert_refused(s, store_remove_member(s, 0, &a), -EINVAL, before);
+        assert_refused(s, store_add_member(s, 0, &b), -ENOENT, before); /* not made by method */
+        assert_refused(s, store_remove_member(s, 0, &a), -ENOENT, before);
         assert_refused(s, store_remove_member(s, 1, &b), -ENOENT, before);
         assert_refused(s, store_remove_portal_group(s, 1), -EEXIST, before); /* has a member */
         assert_refused(s, store_remove_portal_group(s, 2), -ENOENT, before);
+        assert_refused(s, store_remove_portal_group(s, 0), -ENOENT, before); /* built in */
 
         store_close(s);
         directory_remove(directory);
@@ -212,6 +214,33 @@ static void test_remove_automatic_endpoint(void) {
         assert_refused(s, store_remove_tcp_endpoint(s, &a), -ENOENT, before);
 
         store_close(s);
+        directory_remove(directory);
+}
+
+/* Endpoints made by method come to the built-in group and leave it as any other; it never shows as a group. */
+static void test_built_in_group(void) {
+        char *directory = directory_new();
+        Store *s = directory_open(directory);
+        Portal a = portal("10.0.0.1:3261"), b = portal("10.0.0.2:3261");
+        g_autofree char *text = NULL;
+        uint64_t id = 0;
+
+        g_assert_cmpint(store_add_portal_group(s, "g", &id), ==, 0);
+        g_assert_cmpint(store_add_tcp_endpoint(s, &a, 0), ==, 0);
+        g_assert_cmpint(store_add_tcp_endpoint(s, &b, id), ==, 0);
+        g_assert_cmpint(store_remove_member(s, 0, &a), ==, 0);
+        g_assert_cmpint(store_remove_member(s, 0, &a), ==, -ENOENT);
+        g_assert_cmpint(store_add_member(s, 0, &b), ==, 0);
+        g_assert_cmpint(store_add_member(s, 0, &b), ==, -EEXIST);
+        store_close(s);
+
+        text = directory_dump(directory);
+        g_assert_cmpstr(text, ==,
+                        "group 1 'g'\n"
+                        "tcp 10.0.0.1:3261\n"
+                        "tcp 10.0.0.2:3261\n"
+                        "member 1 10.0.0.2:3261\n"
+                        "member 0 10.0.0.2:3261\n");
         directory_remove(directory);
 }
 
@@ -517,6 +546,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/store/order", test_order);
         g_test_add_func("/store/load-stops", test_load_stops);
         g_test_add_func("/store/refusals", test_refusals);
+        g_test_add_func("/store/built-in-group", test_built_in_group);
         g_test_add_func("/store/remove-automatic-endpoint", test_remove_automatic_endpoint);
         g_test_add_func("/store/group-ids", test_group_ids);
         g_test_add_func("/store/constraints", test_constraints);

@@ -304,6 +304,7 @@ static int manager_setup(Manager *m, const Options *o) {
 
         m->abilities.max.nodes = LIMIT_NODES;
         m->abilities.max.ports = o->max_ports;
+        m->abilities.max.bytes = LIMIT_BYTES;
         m->abilities.max.portals_per_port = LIMIT_PORTALS_PER_PORT;
         m->abilities.max.tcp_endpoints = LIMIT_TCP_ENDPOINTS;
         m->abilities.max.portal_groups = LIMIT_PORTAL_GROUPS;

@@ -76,7 +76,7 @@ static int read_option(Arguments *a, const ChangeKind *kind, sd_bus_message *m, 
         int r;
 
         if (!is_option_of(kind, key))
-                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Option \"%.64s\" is not defined for %s", key,
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Option \"%.*s\" is not defined for %s", excerpt(key, 64), key,
                               method_name(kind->method));
 
         wanted = strcmp(key, "Name") == 0 ? "s" : "aq";
@@ -140,10 +140,8 @@ static int read_options(Arguments *a, const ChangeKind *kind, sd_bus_message *m,
         return sd_bus_message_exit_container(m);
 }
 
-int arguments_read(Arguments *a, const ChangeKind *kind, sd_bus_message *m, Model *model, char **ret_why) {
+static int read_all(Arguments *a, const ChangeKind *kind, sd_bus_message *m, Model *model, char **ret_why) {
         int r;
-
-        arguments_done(a);
 
         r = sd_bus_message_rewind(m, true);
         if (r < 0)
@@ -168,6 +166,20 @@ int arguments_read(Arguments *a, const ChangeKind *kind, sd_bus_message *m, Mode
         }
 
         return 0;
+}
+
+int arguments_read(Arguments *a, const ChangeKind *kind, sd_bus_message *m, Model *model, char **ret_why) {
+        int r;
+
+        arguments_done(a);
+
+        /* The bus carries some that sd-bus does not read: texts with Unicode's noncharacters, paths of more than 64 KiB. */
+        r = read_all(a, kind, m, model, ret_why);
+        if (r == -EBADMSG)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
+                              "An argument is too long, or has characters that stand for nothing, such as U+FFFE");
+
+        return r;
 }
 
 char *path_decode_below(const char *path, const char *prefix) {

@@ -190,6 +190,9 @@ static void task_fail(Task *t, Refusal refusal, const char *why) {
 
         r = sd_bus_reply_method_errorf(t->message, refusal_error_name(refusal), "%s (%u)", why ? why : refusal_meaning(refusal),
                                        code);
+        if (r < 0) /* e.g. a text in it is not UTF-8: no caller is to wait for ever for that */
+                r = sd_bus_reply_method_errorf(t->message, refusal_error_name(refusal), "%s (%u)", refusal_meaning(refusal),
+                                               code);
         if (r < 0)
                 log_warning_errno(r, "Failed to answer %s", method_name(method));
 
@@ -224,6 +227,9 @@ static char *store_failure(Manager *m, int r) {
         case -EROFS:
                 way_out = "the state directory cannot be written to; see its mount and its rights";
                 break;
+        case -ESTALE:
+                way_out = "the store's file was moved away; put it back, or restart the service to begin a new one";
+                break;
         case -EBUSY:
                 way_out = "another process holds the lock of the store; end that process";
                 break;
@@ -235,10 +241,7 @@ static char *store_failure(Manager *m, int r) {
                 break;
         }
 
-        return asprintf(&why, "Nothing was changed, because the change could not be stored: %s (%s)", way_out,
-                        store_last_error(m->store)) < 0
-                       ? NULL
-                       : why;
+        return asprintf(&why, "The change could not be stored: %s (%s)", way_out, store_last_error(m->store)) < 0 ? NULL : why;
 }
 
 /* Remembers the first failure and starts to take back what was done before it. The step that failed is taken back too if its OUTCOME_UNKNOWN. */
@@ -252,12 +255,18 @@ static void task_begin_undo(Task *t, Refusal refusal, char *why, bool outcome_un
 static void task_finish(Task *t) {
         Change *c = &t->change;
         const char *path = NULL;
+        char *why = NULL;
         int r;
 
-        r = c->kind->finish(c, &path);
-        if (r < 0) {
-                char *why = NULL;
+        r = c->kind->check_again ? c->kind->check_again(c, &why) : 0;
+        if (r > 0) {
+                task_begin_undo(t, (Refusal) r, why, false);
+                return;
+        }
 
+        if (r >= 0)
+                r = c->kind->finish(c, &path);
+        if (r < 0) {
                 log_error_errno(r, "Failed to show the outcome of %s", method_name(c->kind->method));
                 (void) refuse(REFUSAL_FAILED, &why, "The service has no memory left");
                 task_begin_undo(t, REFUSAL_FAILED, why, false);

@@ -88,6 +88,10 @@ struct ChangeKind {
         int (*request)(Change *c, unsigned step, BackendRequest *ret);
         int (*undo_request)(Change *c, unsigned step, BackendRequest *ret);
 
+        /* The rules once more when the backend has done its work, for what changes of other nodes or of none may have made wrong meanwhile.
+         * As check, without the plan. NULL: what the model holds since enter, or never lets go, keeps them true. */
+        int (*check_again)(Change *c, char **ret_why);
+
         /* It is done: what the world shall see of it. Returns the path for the reply in *RET if the method has one. */
         int (*finish)(Change *c, const char **ret_path);
 

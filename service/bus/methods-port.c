@@ -248,6 +248,16 @@ static int bind_port_undo(Change *c, unsigned step, BackendRequest *ret) {
         return request_binding(c, step, BACKEND_UNBIND_PORTAL, ret);
 }
 
+/* Portals and groups wait in no node's queue, and the model has the binding only once it is in force. */
+static int bind_port_check_again(Change *c, char **ret_why) {
+        Reference port = c->arguments.paths[0], portal = c->arguments.paths[1];
+        Port *p;
+
+        port.object = model_find_object(c->manager->model, port.text);
+        portal.object = model_find_object(c->manager->model, portal.text);
+        return check_bind_port(c->manager->model, &c->manager->abilities, &port, &portal, &p, ret_why);
+}
+
 static int bind_port_finish(Change *c, const char **ret_path) {
         return model_bind_port(c->manager->model, c->plan.port, c->plan.portals);
 }
@@ -273,6 +283,7 @@ const ChangeKind change_bind_port = {
         .unsave = save_no_binding,
         .request = bind_port_request,
         .undo_request = bind_port_undo,
+        .check_again = bind_port_check_again,
         .finish = bind_port_finish,
         .degrade = bind_port_degrade,
 };

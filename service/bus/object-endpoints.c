@@ -25,9 +25,9 @@ static int append_bound_ports(sd_bus_message *reply, const Binding *list) {
 
 DEFINE_PROPERTY_STRING(property_get_tcp_creation_class_name, "CIM_TCPProtocolEndpoint");
 DEFINE_PROPERTY_STRING(property_get_tcp_name, ((TcpEndpoint *) userdata)->name);
-DEFINE_PROPERTY_NUMBER(property_get_port_number, "u", (uint32_t) ((TcpEndpoint *) userdata)->portal.port);
-DEFINE_PROPERTY_NUMBER(property_get_tcp_protocol_if_type, "q", 4111); /* TCP */
-DEFINE_PROPERTY_NUMBER(property_get_tcp_automatic, "b", ((TcpEndpoint *) userdata)->automatic);
+DEFINE_PROPERTY_UINT32(property_get_port_number, (uint32_t) ((TcpEndpoint *) userdata)->portal.port);
+DEFINE_PROPERTY_UINT16(property_get_tcp_protocol_if_type, 4111); /* TCP */
+DEFINE_PROPERTY_BOOL(property_get_tcp_automatic, ((TcpEndpoint *) userdata)->automatic);
 
 static int property_get_tcp_binds_to(PROPERTY_ARGUMENTS) {
         const TcpEndpoint *t = userdata;
@@ -90,9 +90,9 @@ DEFINE_PROPERTY_STRING(property_get_ip_creation_class_name, "CIM_IPProtocolEndpo
 DEFINE_PROPERTY_STRING(property_get_ip_name, ((IpEndpoint *) userdata)->name);
 DEFINE_PROPERTY_STRING(property_get_ipv6_address, ip_is_v4(userdata) ? "" : ((IpEndpoint *) userdata)->name);
 DEFINE_PROPERTY_STRING(property_get_interface_name, ((IpEndpoint *) userdata)->attributes.interface);
-DEFINE_PROPERTY_NUMBER(property_get_prefix_length, "y", ((IpEndpoint *) userdata)->attributes.prefix_length);
-DEFINE_PROPERTY_NUMBER(property_get_address_origin, "q", ((IpEndpoint *) userdata)->attributes.origin);
-DEFINE_PROPERTY_NUMBER(property_get_ipv6_prefix_length, "q",
+DEFINE_PROPERTY_BYTE(property_get_prefix_length, ((IpEndpoint *) userdata)->attributes.prefix_length);
+DEFINE_PROPERTY_UINT16(property_get_address_origin, ((IpEndpoint *) userdata)->attributes.origin);
+DEFINE_PROPERTY_UINT16(property_get_ipv6_prefix_length,
                        ip_is_v4(userdata) ? 0 : ((IpEndpoint *) userdata)->attributes.prefix_length);
 
 static int property_get_ipv4_address(PROPERTY_ARGUMENTS) {
@@ -179,7 +179,7 @@ const sd_bus_vtable ip_endpoint_vtable[] = {
 
 DEFINE_PROPERTY_STRING(property_get_group_creation_class_name, "CIM_SystemSpecificCollection");
 DEFINE_PROPERTY_STRING(property_get_group_element_name, ((PortalGroup *) userdata)->element_name);
-DEFINE_PROPERTY_NUMBER(property_get_group_automatic, "b", ((PortalGroup *) userdata)->id == 0);
+DEFINE_PROPERTY_BOOL(property_get_group_automatic, ((PortalGroup *) userdata)->id == 0);
 
 static int property_get_instance_id(PROPERTY_ARGUMENTS) {
         const PortalGroup *g = userdata;

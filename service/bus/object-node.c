@@ -13,8 +13,8 @@
 DEFINE_PROPERTY_STRING(property_get_creation_class_name, "CIM_SCSIProtocolController");
 DEFINE_PROPERTY_STRING(property_get_name, ((Node *) userdata)->name);
 DEFINE_PROPERTY_STRING(property_get_element_name, ((Node *) userdata)->alias);
-DEFINE_PROPERTY_NUMBER(property_get_name_format, "q", 3); /* iSCSI Name */
-DEFINE_PROPERTY_NUMBER(property_get_managed, "b", ((Node *) userdata)->managed);
+DEFINE_PROPERTY_UINT16(property_get_name_format, 3); /* iSCSI Name */
+DEFINE_PROPERTY_BOOL(property_get_managed, ((Node *) userdata)->managed);
 
 /* The name where it fits, else as much of it as fits with a hash of the whole behind. */
 static int property_get_device_id(PROPERTY_ARGUMENTS) {
@@ -73,7 +73,7 @@ static int property_get_operational_status(PROPERTY_ARGUMENTS) {
 static int property_get_status_descriptions(PROPERTY_ARGUMENTS) {
         const Node *n = userdata;
 
-        return sd_bus_message_append(reply, "as", 1, state_text(n->state, n->description));
+        return property_append_text(reply, state_text(n->state, n->description));
 }
 
 const sd_bus_vtable node_vtable[] = {

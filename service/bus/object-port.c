@@ -11,11 +11,11 @@
 
 DEFINE_PROPERTY_STRING(property_get_creation_class_name, "CIM_iSCSIProtocolEndpoint");
 DEFINE_PROPERTY_STRING(property_get_other_type_description, "iSCSI");
-DEFINE_PROPERTY_NUMBER(property_get_role, "q", ((Port *) userdata)->role);
-DEFINE_PROPERTY_NUMBER(property_get_connection_type, "q", 7);                                     /* iSCSI */
-DEFINE_PROPERTY_NUMBER(property_get_protocol_if_type, "q", 1);                                    /* Other */
-DEFINE_PROPERTY_NUMBER(property_get_requested_state, "q", ((Port *) userdata)->managed ? 2 : 12); /* Enabled; Not Applicable */
-DEFINE_PROPERTY_NUMBER(property_get_managed, "b", ((Port *) userdata)->managed);
+DEFINE_PROPERTY_UINT16(property_get_role, ((Port *) userdata)->role);
+DEFINE_PROPERTY_UINT16(property_get_connection_type, 7);                                     /* iSCSI */
+DEFINE_PROPERTY_UINT16(property_get_protocol_if_type, 1);                                    /* Other */
+DEFINE_PROPERTY_UINT16(property_get_requested_state, ((Port *) userdata)->managed ? 2 : 12); /* Enabled; Not Applicable */
+DEFINE_PROPERTY_BOOL(property_get_managed, ((Port *) userdata)->managed);
 
 static int property_get_name(PROPERTY_ARGUMENTS) {
         _cleanup_free_ char *name = NULL;
@@ -57,7 +57,7 @@ static int property_get_status_descriptions(PROPERTY_ARGUMENTS) {
                 absent = !(b->key.tcp ? b->key.tcp->ip : b->ip)->present;
         }
         if (!absent)
-                return sd_bus_message_append(reply, "as", 1, state);
+                return property_append_text(reply, state);
 
         f = open_memstream(&text, &size);
         if (!f)
@@ -73,7 +73,7 @@ static int property_get_status_descriptions(PROPERTY_ARGUMENTS) {
         if (fclose(f) != 0)
                 return -ENOMEM;
 
-        return sd_bus_message_append(reply, "as", 1, text);
+        return property_append_text(reply, text);
 }
 
 static int property_get_sap_available_for_element(PROPERTY_ARGUMENTS) {

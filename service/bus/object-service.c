@@ -44,21 +44,21 @@ DEFINE_PROPERTY_STRING(property_get_creation_class_name, "CIM_iSCSIConfiguration
 DEFINE_PROPERTY_STRING(property_get_name, BUS_NAME);
 DEFINE_PROPERTY_STRING(property_get_element_name, "iSCSI configuration service");
 DEFINE_PROPERTY_STRING(property_get_version, PROJECT_VERSION);
-DEFINE_PROPERTY_NUMBER(property_get_enabled_state, "q", 2); /* Enabled */
-DEFINE_PROPERTY_NUMBER(property_get_started, "b", 1);
-DEFINE_PROPERTY_NUMBER(property_get_creation_supported, "b", any_role(abilities(userdata), false));
-DEFINE_PROPERTY_NUMBER(property_get_selection_supported, "b", any_role(abilities(userdata), true));
-DEFINE_PROPERTY_NUMBER(property_get_specification_version, "y", 0); /* RFC 7143's Version-min and Version-max */
-DEFINE_PROPERTY_NUMBER(property_get_max_nodes, "u", abilities(userdata)->max.nodes);
-DEFINE_PROPERTY_NUMBER(property_get_max_ports, "u", abilities(userdata)->max.ports);
-DEFINE_PROPERTY_NUMBER(property_get_max_portals_per_port, "u", abilities(userdata)->max.portals_per_port);
-DEFINE_PROPERTY_NUMBER(property_get_max_tcp_endpoints, "u", abilities(userdata)->max.tcp_endpoints);
-DEFINE_PROPERTY_NUMBER(property_get_max_portal_groups, "u", abilities(userdata)->max.portal_groups);
+DEFINE_PROPERTY_UINT16(property_get_enabled_state, 2); /* Enabled */
+DEFINE_PROPERTY_BOOL(property_get_started, 1);
+DEFINE_PROPERTY_BOOL(property_get_creation_supported, any_role(abilities(userdata), false));
+DEFINE_PROPERTY_BOOL(property_get_selection_supported, any_role(abilities(userdata), true));
+DEFINE_PROPERTY_BYTE(property_get_specification_version, 0); /* RFC 7143's Version-min and Version-max */
+DEFINE_PROPERTY_UINT32(property_get_max_nodes, abilities(userdata)->max.nodes);
+DEFINE_PROPERTY_UINT32(property_get_max_ports, abilities(userdata)->max.ports);
+DEFINE_PROPERTY_UINT32(property_get_max_portals_per_port, abilities(userdata)->max.portals_per_port);
+DEFINE_PROPERTY_UINT32(property_get_max_tcp_endpoints, abilities(userdata)->max.tcp_endpoints);
+DEFINE_PROPERTY_UINT32(property_get_max_portal_groups, abilities(userdata)->max.portal_groups);
 
 static int property_get_status_descriptions(PROPERTY_ARGUMENTS) {
         const Manager *m = userdata;
 
-        return m->notice ? sd_bus_message_append(reply, "as", 1, m->notice) : sd_bus_message_append(reply, "as", 0);
+        return m->notice ? property_append_text(reply, m->notice) : sd_bus_message_append(reply, "as", 0);
 }
 
 static int property_get_supported_roles(PROPERTY_ARGUMENTS) {

@@ -238,37 +238,27 @@ static int enumerate_nodes(_unused_ sd_bus *bus, const char *path, void *userdat
 }
 
 /* The classes whose objects stand directly below their collection's path. */
-static int enumerate_flat(const char *path, const char *collection, ObjectType type, Manager *m, char ***ret) {
-        _cleanup_(path_list_freep) char **list = NULL;
-        size_t n = 0;
-        int r;
+#define DEFINE_ENUMERATOR(name, type, first, collection)                                                                     \
+        static int name(_unused_ sd_bus *bus, const char *path, void *userdata, char ***ret, _unused_ sd_bus_error *error) { \
+                _cleanup_(path_list_freep) char **list = NULL;                                                               \
+                size_t n = 0;                                                                                                \
+                                                                                                                             \
+                if (strlen(path) <= strlen(collection))                                                                      \
+                        for (const type *o = first(((Manager *) userdata)->model); o; o = o->hh.next)                        \
+                                if (o->object.path) {                                                                        \
+                                        int r = path_list_add(&list, &n, o->object.path);                                    \
+                                                                                                                             \
+                                        if (r < 0)                                                                           \
+                                                return r;                                                                    \
+                                }                                                                                            \
+                                                                                                                             \
+                *ret = TAKE_PTR(list);                                                                                       \
+                return 0;                                                                                                    \
+        }
 
-        if (strlen(path) <= strlen(collection))
-                for (Object *o = model_first_object(m->model); o; o = o->hh.next)
-                        if (o->type == type) {
-                                r = path_list_add(&list, &n, o->path);
-                                if (r < 0)
-                                        return r;
-                        }
-
-        *ret = TAKE_PTR(list);
-        return 0;
-}
-
-static int enumerate_tcp_endpoints(_unused_ sd_bus *bus, const char *path, void *userdata, char ***ret,
-                                   _unused_ sd_bus_error *error) {
-        return enumerate_flat(path, TCP_PATH, OBJECT_TCP_ENDPOINT, userdata, ret);
-}
-
-static int enumerate_ip_endpoints(_unused_ sd_bus *bus, const char *path, void *userdata, char ***ret,
-                                  _unused_ sd_bus_error *error) {
-        return enumerate_flat(path, IP_PATH, OBJECT_IP_ENDPOINT, userdata, ret);
-}
-
-static int enumerate_portal_groups(_unused_ sd_bus *bus, const char *path, void *userdata, char ***ret,
-                                   _unused_ sd_bus_error *error) {
-        return enumerate_flat(path, GROUP_PATH, OBJECT_PORTAL_GROUP, userdata, ret);
-}
+DEFINE_ENUMERATOR(enumerate_tcp_endpoints, TcpEndpoint, model_first_tcp_endpoint, TCP_PATH)
+DEFINE_ENUMERATOR(enumerate_ip_endpoints, IpEndpoint, model_first_ip_endpoint, IP_PATH)
+DEFINE_ENUMERATOR(enumerate_portal_groups, PortalGroup, model_first_portal_group, GROUP_PATH)
 
 int objects_register(Manager *m) {
         static const struct {

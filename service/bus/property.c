@@ -26,7 +26,7 @@ int property_append_enabled_state(sd_bus_message *reply, ObjectState state) {
                 [STATE_DRIFTED] = 2,   [STATE_DISABLED] = 3, /* Disabled */
         };
 
-        return sd_bus_message_append(reply, "q", values[state]);
+        return sd_bus_message_append_basic(reply, 'q', values + state);
 }
 
 int property_append_operational_status(sd_bus_message *reply, ObjectState state) {
@@ -37,7 +37,19 @@ int property_append_operational_status(sd_bus_message *reply, ObjectState state)
                 [STATE_DRIFTED] = 3,  [STATE_DISABLED] = 10, /* Stopped */
         };
 
-        return sd_bus_message_append(reply, "aq", 1, values[state]);
+        return sd_bus_message_append_array(reply, 'q', values + state, sizeof(values[state]));
+}
+
+int property_append_text(sd_bus_message *reply, const char *text) {
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "s");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_basic(reply, 's', text);
+        if (r < 0)
+                return r;
+        return sd_bus_message_close_container(reply);
 }
 
 const char *state_text(ObjectState state, const char *description) {

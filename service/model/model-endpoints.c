@@ -35,7 +35,7 @@ PortalGroup *model_find_portal_group(Model *m, uint64_t id) {
         return g;
 }
 
-static int membership_new(PortalGroup *g, TcpEndpoint *t) {
+static int membership_new(Model *m, PortalGroup *g, TcpEndpoint *t) {
         Membership *e;
 
         e = calloc(1, sizeof(*e));
@@ -45,10 +45,12 @@ static int membership_new(PortalGroup *g, TcpEndpoint *t) {
         e->tcp = t;
         LIST_ADD(g->members, e, next_of_group, link_of_group);
         LIST_ADD(t->groups, e, next_of_tcp, link_of_tcp);
+        m->counts.bytes += size_of_membership(e);
         return 0;
 }
 
-void membership_free(Membership *e) {
+void membership_free(Model *m, Membership *e) {
+        m->counts.bytes -= size_of_membership(e);
         LIST_REMOVE(e, next_of_group, link_of_group);
         LIST_REMOVE(e, next_of_tcp, link_of_tcp);
         free(e);
@@ -59,10 +61,11 @@ void tcp_endpoint_free(Model *m, TcpEndpoint *t) {
         while (t->groups) {
                 PortalGroup *g = t->groups->group;
 
-                membership_free(t->groups);
+                membership_free(m, t->groups);
                 object_changed(m, &g->object, "Members");
         }
 
+        m->counts.bytes -= size_of_tcp_endpoint(t);
         HASH_DELETE(hh, m->tcp_endpoints, t);
         LIST_REMOVE(t, next_of_ip, link_of_ip);
         if (!t->automatic)
@@ -74,6 +77,7 @@ void tcp_endpoint_free(Model *m, TcpEndpoint *t) {
 
 void ip_endpoint_free(Model *m, IpEndpoint *ip) {
         object_retract(m, &ip->object);
+        m->counts.bytes -= size_of_ip_endpoint(ip);
         HASH_DELETE(hh, m->ip_endpoints, ip);
         free(ip->name);
         free(ip);
@@ -114,6 +118,7 @@ int endpoint_acquire_ip(Model *m, const IpAddress *a, IpEndpoint **ret) {
                         return -ENOMEM;
                 }
                 HASH_ADD_KEYPTR(hh, m->ip_endpoints, ip->name, strlen(ip->name), ip);
+                m->counts.bytes += size_of_ip_endpoint(ip);
         }
 
         *ret = ip;
@@ -158,8 +163,9 @@ int endpoint_acquire_tcp(Model *m, const Portal *portal, bool automatic, PortalG
                 return -ENOMEM;
         }
         HASH_ADD_KEYPTR(hh, m->tcp_endpoints, t->name, strlen(t->name), t);
+        m->counts.bytes += size_of_tcp_endpoint(t);
 
-        r = group ? membership_new(group, t) : 0;
+        r = group ? membership_new(m, group, t) : 0;
         if (r >= 0)
                 r = object_publish(m, &t->object);
         if (r < 0) {
@@ -305,6 +311,7 @@ int model_add_portal_group(Model *m, uint64_t id, const char *element_name, Port
         }
 
         HASH_ADD(hh, m->portal_groups, id, sizeof(g->id), g);
+        m->counts.bytes += size_of_portal_group(g);
         if (id != 0)
                 m->counts.portal_groups++;
 
@@ -321,7 +328,8 @@ int model_add_portal_group(Model *m, uint64_t id, const char *element_name, Port
 void portal_group_free(Model *m, PortalGroup *g) {
         object_retract(m, &g->object);
         while (g->members)
-                membership_free(g->members);
+                membership_free(m, g->members);
+        m->counts.bytes -= size_of_portal_group(g);
         HASH_DELETE(hh, m->portal_groups, g);
         if (g->id != 0)
                 m->counts.portal_groups--;
@@ -354,7 +362,7 @@ int model_add_member(Model *m, PortalGroup *g, TcpEndpoint *t) {
         if (membership_find(g, t))
                 return 0;
 
-        r = membership_new(g, t);
+        r = membership_new(m, g, t);
         if (r < 0)
                 return r;
 
@@ -387,7 +395,7 @@ void model_remove_member(Model *m, PortalGroup *g, TcpEndpoint *t) {
         if (!e)
                 return;
 
-        membership_free(e);
+        membership_free(m, e);
         object_changed(m, &t->object, "MemberOfCollection");
         object_changed(m, &g->object, "Members");
         endpoint_release_tcp(m, t);

@@ -55,7 +55,16 @@ void endpoint_release_ip(Model *m, IpEndpoint *ip);
 
 const IpEndpoint *binding_ip(const Binding *b); /* the address below it, there or not */
 
+/* What each adds at most to a message that tells of all objects, in bytes; constant while it lives. */
+size_t size_of_node(const Node *n);
+size_t size_of_port(const Port *p); /* without its bindings */
+size_t size_of_binding(const Binding *b);
+size_t size_of_tcp_endpoint(const TcpEndpoint *t); /* without its memberships */
+size_t size_of_ip_endpoint(const IpEndpoint *ip);
+size_t size_of_portal_group(const PortalGroup *g);
+size_t size_of_membership(const Membership *e);
+
 void tcp_endpoint_free(Model *m, TcpEndpoint *t);
 void ip_endpoint_free(Model *m, IpEndpoint *ip);
 void portal_group_free(Model *m, PortalGroup *g);
-void membership_free(Membership *e);
+void membership_free(Model *m, Membership *e);

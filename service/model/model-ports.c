@@ -54,6 +54,7 @@ Binding *port_find_binding(Port *p, const Object *endpoint) {
 
 static void binding_free(Model *m, Binding *b) {
         LIST_REMOVE(b, next_of_endpoint, link_of_endpoint);
+        m->counts.bytes -= size_of_binding(b);
 
         if (b->key.tcp) {
                 HASH_DELETE(hh, m->bindings, b);
@@ -104,6 +105,7 @@ static int port_add_binding(Model *m, Port *p, const Portal *portal) {
                 LIST_ADD(ip->bound_by, b, next_of_endpoint, link_of_endpoint);
 
         p->bindings[p->n_bindings++] = b;
+        m->counts.bytes += size_of_binding(b);
         return 0;
 
 fail:
@@ -121,6 +123,7 @@ static void port_free(Model *m, Port *p) {
         LIST_REMOVE(p, next_of_node, link_of_node);
         HASH_DELETE(hh, m->ports, p);
         m->counts.ports--;
+        m->counts.bytes -= size_of_port(p);
 
         free(p->bindings);
         free(p->description);
@@ -147,6 +150,7 @@ int model_add_port(Model *m, Node *n, uint16_t role, uint64_t identifier, const 
         LIST_ADD(n->ports, p, next_of_node, link_of_node);
         HASH_ADD(hh, m->ports, key, sizeof(p->key), p);
         m->counts.ports++;
+        m->counts.bytes += size_of_port(p);
 
         for (size_t i = 0; i < n_portals; i++) {
                 r = port_add_binding(m, p, portals + i);

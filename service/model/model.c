@@ -100,6 +100,18 @@ Node *model_first_node(Model *m) {
         return m->nodes;
 }
 
+TcpEndpoint *model_first_tcp_endpoint(Model *m) {
+        return m->tcp_endpoints;
+}
+
+IpEndpoint *model_first_ip_endpoint(Model *m) {
+        return m->ip_endpoints;
+}
+
+PortalGroup *model_first_portal_group(Model *m) {
+        return m->portal_groups;
+}
+
 Node *model_find_node(Model *m, const char *name) {
         Node *n;
 
@@ -147,6 +159,7 @@ int model_add_node(Model *m, const char *name, const char *alias, unsigned roles
         if (n->alias[0])
                 HASH_ADD_KEYPTR(hh_alias, m->aliases, n->alias, strlen(n->alias), n);
         m->counts.nodes++;
+        m->counts.bytes += size_of_node(n);
 
         *ret = n;
         return 0;
@@ -165,6 +178,7 @@ void model_remove_node(Model *m, Node *n) {
         if (n->alias[0])
                 HASH_DELETE(hh_alias, m->aliases, n);
         m->counts.nodes--;
+        m->counts.bytes -= size_of_node(n);
         node_free(n);
 }
 

@@ -158,6 +158,7 @@ typedef struct ModelListener {
 
 typedef struct ModelCounts {
         unsigned nodes, ports, tcp_endpoints /* made by method */, portal_groups /* made by method */;
+        size_t bytes; /* what all objects take at most when they are told in one message */
 } ModelCounts;
 
 /* A new model has the built-in portal group. Returns NULL without memory. */
@@ -180,7 +181,12 @@ PortalGroup *model_find_portal_group(Model *m, uint64_t id);
 Port *model_find_user_of_portal(Model *m, Node *node, TcpEndpoint *tcp); /* the target port of NODE that binds to TCP */
 
 Object *model_first_object(Model *m); /* all published objects, through object->hh.next */
-Node *model_first_node(Model *m);     /* all nodes, through hh_name.next */
+
+/* All of a class, published or not: the next one is in hh.next, a node's in hh_name.next. */
+Node *model_first_node(Model *m);
+TcpEndpoint *model_first_tcp_endpoint(Model *m);
+IpEndpoint *model_first_ip_endpoint(Model *m);
+PortalGroup *model_first_portal_group(Model *m);
 
 /* Nodes. Name and alias are copied. 0, -EEXIST or -ENOMEM. */
 int model_add_node(Model *m, const char *name, const char *alias, unsigned roles, bool managed, Node **ret);

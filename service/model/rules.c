@@ -5,6 +5,7 @@
 #include "model/rules.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,8 +13,7 @@
 #include "model/name.h"
 #include "model/rules-internal.h"
 
-/* How many bytes of TEXT to print: at most MAX, and no part of a character. */
-static int excerpt(const char *text, size_t max) {
+int excerpt(const char *text, size_t max) {
         size_t n = strnlen(text, max + 1);
 
         if (n > max)
@@ -488,9 +488,19 @@ int check_limits(Model *m, const Abilities *a, Method method, size_t n_portals, 
         case METHOD_CREATE_PORTAL_GROUP:
                 what = "portal groups", count = c->portal_groups, max = a->max.portal_groups;
                 break;
+        case METHOD_BIND_ISCSI_PROTOCOL_ENDPOINT:
+        case METHOD_ADD_TO_PORTAL_GROUP:
+                max = UINT_MAX;
+                break;
         default:
                 return 0;
         }
+
+        if (a->max.bytes > 0 && c->bytes >= a->max.bytes)
+                return refuse(REFUSAL_LIMIT_REACHED, ret_why,
+                              "All objects together take %zu KiB in one message to those who ask for them, which is the limit; "
+                              "delete some first",
+                              c->bytes / 1024);
 
         if (count < max)
                 return 0;

@@ -22,12 +22,15 @@ typedef struct Abilities {
         } roles[4];
         struct {
                 unsigned nodes, ports, portals_per_port, tcp_endpoints, portal_groups;
+                size_t bytes; /* ModelCounts.bytes from which on nothing more is taken; 0: no limit */
         } max;
 } Abilities;
 
 #define LIMIT_PORTS_DEFAULT 4096u
 /* One GetManagedObjects reply must stay under half of dbus-daemon's 32 MiB with 1 KiB per port. */
 #define LIMIT_PORTS_CEILING 16384u
+/* Half of what dbus-daemon takes on the system bus. */
+#define LIMIT_BYTES (16u * 1024 * 1024)
 #define LIMIT_NODES 4096u
 #define LIMIT_PORTALS_PER_PORT 64u
 #define LIMIT_TCP_ENDPOINTS 4096u
@@ -97,6 +100,9 @@ int check_limits(Model *m, const Abilities *a, Method method, size_t n_portals, 
 
 /* Of a sentence with more bytes the middle is left out. */
 #define REFUSAL_TEXT_MAX 2000u
+
+/* How many bytes of TEXT to print with "%.*s": at most MAX, and no part of a character, since the bus carries whole ones alone. */
+int excerpt(const char *text, size_t max);
 
 /* For a refusal with its sentence: sets *RET_WHY, returns R, or -ENOMEM. Control characters become '?'. */
 int refuse(Refusal r, char **ret_why, const char *format, ...) _printf_(3, 4);

@@ -128,13 +128,14 @@ static int load_nodes(Store *s, const StoreVisitor *visitor, void *userdata) {
         return r;
 }
 
-/* The portals of the port with that row id, in order. *PORTALS is used again from port to port and grows as needed. */
-static int load_bindings(Store *s, int64_t port, Portal **portals, size_t *n_allocated, size_t *ret_n) {
+/* The portals of a port, in order. *PORTALS is used again from port to port and grows as needed. */
+static int load_bindings(Store *s, int64_t node, int64_t identifier, Portal **portals, size_t *n_allocated, size_t *ret_n) {
         _cleanup_statement_ sqlite3_stmt *statement = NULL;
+        const Value values[] = { NUMBER(node), NUMBER(identifier) };
         size_t n = 0;
         int r;
 
-        r = statement_start(s, STATEMENT_LOAD_BINDINGS, &NUMBER(port), 1, &statement);
+        r = statement_start(s, STATEMENT_LOAD_BINDINGS, values, ELEMENTSOF(values), &statement);
         if (r < 0)
                 return r;
 
@@ -178,7 +179,8 @@ static int load_ports(Store *s, const StoreVisitor *visitor, void *userdata) {
                 if (r < 0)
                         return r;
 
-                r = load_bindings(s, sqlite3_column_int64(statement, 0), &portals, &n_allocated, &port.n_portals);
+                r = load_bindings(s, sqlite3_column_int64(statement, 0), sqlite3_column_int64(statement, 3), &portals,
+                                  &n_allocated, &port.n_portals);
                 if (r < 0)
                         return r;
 

@@ -9,65 +9,64 @@
 
 /* Version 1.
  *
- * Addresses are text in their canonical spelling, so that equal ones are equal to SQLite. A binding repeats its port's node and role
- * (its foreign key keeps the three together), so that an index can say: no two ports of a target node have the same portal.
- * A member has no foreign key to tcp_endpoint: the endpoint on the default port of each host address is not in the file.
- * Group 0 is the built-in one. It has a row so that the endpoints made by method can be its members; those made by the service always are. */
-#define MIGRATION_1                                                                           \
-        "CREATE TABLE portal_group ("                                                         \
-        "  id INTEGER PRIMARY KEY AUTOINCREMENT CHECK (id >= 0),"                             \
-        "  element_name TEXT NOT NULL"                                                        \
-        ") STRICT;"                                                                           \
-        "INSERT INTO portal_group VALUES (0, '');"                                            \
-                                                                                              \
-        "CREATE TABLE tcp_endpoint ("                                                         \
-        "  id INTEGER PRIMARY KEY,"                                                           \
-        "  address TEXT NOT NULL,"                                                            \
-        "  tcp_port INTEGER NOT NULL CHECK (tcp_port BETWEEN 1 AND 65535),"                   \
-        "  UNIQUE (address, tcp_port)"                                                        \
-        ") STRICT;"                                                                           \
-                                                                                              \
-        "CREATE TABLE member ("                                                               \
-        "  id INTEGER PRIMARY KEY,"                                                           \
-        "  portal_group INTEGER NOT NULL REFERENCES portal_group (id) ON DELETE RESTRICT,"    \
-        "  address TEXT NOT NULL,"                                                            \
-        "  tcp_port INTEGER NOT NULL CHECK (tcp_port BETWEEN 1 AND 65535),"                   \
-        "  UNIQUE (portal_group, address, tcp_port)"                                          \
-        ") STRICT;"                                                                           \
-        "CREATE INDEX member_by_portal ON member (address, tcp_port);"                        \
-                                                                                              \
-        "CREATE TABLE node ("                                                                 \
-        "  id INTEGER PRIMARY KEY,"                                                           \
-        "  name TEXT NOT NULL UNIQUE CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 223),"   \
-        "  alias TEXT NOT NULL,"                                                              \
-        "  roles INTEGER NOT NULL CHECK (roles IN (4, 8, 12))" /* bits 1 << 2 and 1 << 3 */   \
-        ") STRICT;"                                                                           \
-        "CREATE UNIQUE INDEX node_by_alias ON node (alias) WHERE alias != '';"                \
-                                                                                              \
-        "CREATE TABLE port ("                                                                 \
-        "  id INTEGER PRIMARY KEY,"                                                           \
-        "  node INTEGER NOT NULL REFERENCES node (id) ON DELETE CASCADE,"                     \
-        "  role INTEGER NOT NULL CHECK (role IN (2, 3)),"                                     \
-        "  identifier INTEGER NOT NULL CHECK (identifier BETWEEN 0 AND 281474976710655),"     \
-        "  UNIQUE (node, identifier),"                                                        \
-        "  UNIQUE (id, node, role),"                                                          \
-        "  CHECK (role = 2 OR identifier <= 65535)"                                           \
-        ") STRICT;"                                                                           \
-                                                                                              \
-        "CREATE TABLE binding ("                                                              \
-        "  id INTEGER PRIMARY KEY,"                                                           \
-        "  port INTEGER NOT NULL,"                                                            \
-        "  node INTEGER NOT NULL,"                                                            \
-        "  role INTEGER NOT NULL,"                                                            \
-        "  position INTEGER NOT NULL CHECK (position > 0),"                                   \
-        "  address TEXT NOT NULL,"                                                            \
-        "  tcp_port INTEGER NOT NULL CHECK (tcp_port BETWEEN 0 AND 65535),"                   \
-        "  UNIQUE (port, position),"                                                          \
-        "  UNIQUE (port, address, tcp_port),"                                                 \
-        "  CHECK ((role = 3) = (tcp_port > 0)),"                                              \
-        "  FOREIGN KEY (port, node, role) REFERENCES port (id, node, role) ON DELETE CASCADE" \
-        ") STRICT;"                                                                           \
-        "CREATE UNIQUE INDEX binding_by_target_portal ON binding (node, address, tcp_port) WHERE role = 3;"
+ * Addresses are text in their canonical spelling, so that equal ones are equal to SQLite. A create is one fsync, and what that costs is the
+ * pages it writes: so ports and bindings are WITHOUT ROWID, which makes their table and its key one tree, and one index over bindings is
+ * touched by targets and the other by initiators. A binding repeats its port's role (its foreign key keeps the two together), so that
+ * an index can say: no two ports of a target node have the same portal.
+ * A member has no foreign key to tcp_endpoint: the endpoint on the default port of each host address is not in the file. */
+#define MIGRATION_1                                                                                         \
+        "CREATE TABLE portal_group ("                                                                       \
+        "  id INTEGER PRIMARY KEY AUTOINCREMENT CHECK (id >= 0),"                                           \
+        "  element_name TEXT NOT NULL"                                                                      \
+        ") STRICT;"                                                                                         \
+        "INSERT INTO portal_group VALUES (0, '');"                                                          \
+                                                                                                            \
+        "CREATE TABLE tcp_endpoint ("                                                                       \
+        "  id INTEGER PRIMARY KEY,"                                                                         \
+        "  address TEXT NOT NULL,"                                                                          \
+        "  tcp_port INTEGER NOT NULL CHECK (tcp_port BETWEEN 1 AND 65535),"                                 \
+        "  UNIQUE (address, tcp_port)"                                                                      \
+        ") STRICT;"                                                                                         \
+                                                                                                            \
+        "CREATE TABLE member ("                                                                             \
+        "  id INTEGER PRIMARY KEY,"                                                                         \
+        "  portal_group INTEGER NOT NULL REFERENCES portal_group (id) ON DELETE RESTRICT,"                  \
+        "  address TEXT NOT NULL,"                                                                          \
+        "  tcp_port INTEGER NOT NULL CHECK (tcp_port BETWEEN 1 AND 65535),"                                 \
+        "  UNIQUE (portal_group, address, tcp_port)"                                                        \
+        ") STRICT;"                                                                                         \
+        "CREATE INDEX member_by_portal ON member (address, tcp_port);"                                      \
+                                                                                                            \
+        "CREATE TABLE node ("                                                                               \
+        "  id INTEGER PRIMARY KEY,"                                                                         \
+        "  name TEXT NOT NULL UNIQUE CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 223),"                 \
+        "  alias TEXT NOT NULL,"                                                                            \
+        "  roles INTEGER NOT NULL CHECK (roles IN (4, 8, 12))" /* bits 1 << 2 and 1 << 3 */                 \
+        ") STRICT;"                                                                                         \
+        "CREATE UNIQUE INDEX node_by_alias ON node (alias) WHERE alias != '';"                              \
+                                                                                                            \
+        "CREATE TABLE port ("                                                                               \
+        "  node INTEGER NOT NULL REFERENCES node (id) ON DELETE CASCADE,"                                   \
+        "  identifier INTEGER NOT NULL CHECK (identifier BETWEEN 0 AND 281474976710655),"                   \
+        "  role INTEGER NOT NULL CHECK (role IN (2, 3)),"                                                   \
+        "  PRIMARY KEY (node, identifier),"                                                                 \
+        "  UNIQUE (node, identifier, role),"                                                                \
+        "  CHECK (role = 2 OR identifier <= 65535)"                                                         \
+        ") STRICT, WITHOUT ROWID;"                                                                          \
+                                                                                                            \
+        "CREATE TABLE binding ("                                                                            \
+        "  node INTEGER NOT NULL,"                                                                          \
+        "  identifier INTEGER NOT NULL,"                                                                    \
+        "  role INTEGER NOT NULL,"                                                                          \
+        "  position INTEGER NOT NULL CHECK (position > 0),"                                                 \
+        "  address TEXT NOT NULL,"                                                                          \
+        "  tcp_port INTEGER NOT NULL CHECK (tcp_port BETWEEN 0 AND 65535),"                                 \
+        "  PRIMARY KEY (node, identifier, position),"                                                       \
+        "  CHECK ((role = 3) = (tcp_port > 0)),"                                                            \
+        "  FOREIGN KEY (node, identifier, role) REFERENCES port (node, identifier, role) ON DELETE CASCADE" \
+        ") STRICT, WITHOUT ROWID;"                                                                          \
+        "CREATE UNIQUE INDEX binding_of_target ON binding (node, address, tcp_port) WHERE role = 3;"        \
+        "CREATE UNIQUE INDEX binding_of_initiator ON binding (node, identifier, address) WHERE role = 2;"
 
 const char *const store_migrations[STORE_VERSION] = {
         MIGRATION_1,

@@ -25,13 +25,12 @@ static const char *const statement_texts[_STATEMENT_MAX] = {
         [STATEMENT_REMOVE_NODE] = "DELETE FROM node WHERE name = ?1",
         [STATEMENT_ADD_PORT] = "INSERT INTO port (node, role, identifier) SELECT id, ?2, ?3 FROM node WHERE name = ?1",
         [STATEMENT_REMOVE_PORT] = "DELETE FROM port WHERE node = (SELECT id FROM node WHERE name = ?1) AND identifier = ?2",
-        [STATEMENT_ADD_BINDING] = "INSERT INTO binding (port, node, role, position, address, tcp_port) "
-                                  "SELECT p.id, p.node, p.role, "
-                                  "(SELECT IFNULL(MAX(b.position), 0) + 1 FROM binding AS b WHERE b.port = p.id), ?3, ?4 "
+        [STATEMENT_ADD_BINDING] = "INSERT INTO binding (node, identifier, role, position, address, tcp_port) "
+                                  "SELECT p.node, p.identifier, p.role, (SELECT IFNULL(MAX(b.position), 0) + 1 FROM binding AS b "
+                                  "WHERE b.node = p.node AND b.identifier = p.identifier), ?3, ?4 "
                                   "FROM port AS p JOIN node AS n ON n.id = p.node WHERE n.name = ?1 AND p.identifier = ?2",
-        [STATEMENT_REMOVE_BINDING] = "DELETE FROM binding WHERE address = ?3 AND tcp_port = ?4 AND port = "
-                                     "(SELECT p.id FROM port AS p JOIN node AS n ON n.id = p.node "
-                                     "WHERE n.name = ?1 AND p.identifier = ?2)",
+        [STATEMENT_REMOVE_BINDING] = "DELETE FROM binding WHERE node = (SELECT id FROM node WHERE name = ?1) AND identifier = ?2 "
+                                     "AND address = ?3 AND tcp_port = ?4",
         [STATEMENT_ADD_TCP_ENDPOINT] = "INSERT INTO tcp_endpoint (address, tcp_port) VALUES (?1, ?2)",
         [STATEMENT_REMOVE_TCP_ENDPOINT] = "DELETE FROM tcp_endpoint WHERE address = ?1 AND tcp_port = ?2",
         [STATEMENT_REMOVE_MEMBERSHIPS] = "DELETE FROM member WHERE address = ?1 AND tcp_port = ?2",
@@ -46,9 +45,9 @@ static const char *const statement_texts[_STATEMENT_MAX] = {
         [STATEMENT_LOAD_TCP_ENDPOINTS] = "SELECT address, tcp_port FROM tcp_endpoint ORDER BY id",
         [STATEMENT_LOAD_MEMBERS] = "SELECT portal_group, address, tcp_port FROM member ORDER BY id",
         [STATEMENT_LOAD_NODES] = "SELECT name, alias, roles FROM node ORDER BY id",
-        [STATEMENT_LOAD_PORTS] = "SELECT p.id, n.name, p.role, p.identifier FROM port AS p JOIN node AS n ON n.id = p.node "
-                                 "ORDER BY p.id",
-        [STATEMENT_LOAD_BINDINGS] = "SELECT address, tcp_port FROM binding WHERE port = ?1 ORDER BY position",
+        [STATEMENT_LOAD_PORTS] = "SELECT p.node, n.name, p.role, p.identifier FROM port AS p JOIN node AS n ON n.id = p.node "
+                                 "ORDER BY p.node, p.identifier",
+        [STATEMENT_LOAD_BINDINGS] = "SELECT address, tcp_port FROM binding WHERE node = ?1 AND identifier = ?2 ORDER BY position",
 };
 
 /* SQLite's codes say that a system call failed, not why. */
@@ -222,7 +221,7 @@ int transaction_begin(Store *s, Statement how) {
         /* SQLite would go on writing to a file that nobody finds again. */
         (void) sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
         if (moved)
-                return store_fail_text(s, -EROFS, "%s was moved or removed while it was in use", s->path);
+                return store_fail_text(s, -ESTALE, "%s was moved or removed while it was in use", s->path);
 
         r = statement_run(s, how, NULL, 0);
         return r < 0 ? r : 0;

@@ -4,11 +4,11 @@
 /* The desired state on disk: one SQLite file, one transaction with one fsync per change. The caller has checked the rules; the
  * file's UNIQUE, CHECK and FOREIGN KEY constraints are the second lock behind them.
  *
- * All functions that change something return 0, or a negative errno with nothing changed: -ENOENT (what is to be removed, or
- * what the new object belongs to, is not there), -EINVAL (an address that ip_address_is_usable() refuses), -EEXIST (a
- * constraint: the rules let something through that the file refuses), -ENOSPC (disk full), -EROFS (directory or file not
- * writable, or the file was moved away under the service), -EBUSY (another process holds the file's lock; it was waited for at
- * most STORE_BUSY_MSEC), -EUCLEAN (the file is damaged), -EIO, -ENOMEM. The store can be used on after each of them.
+ * All functions that change something return 0, or a negative errno with nothing changed: -ENOENT (what is to be removed, or what
+ * the new object belongs to, is not there), -EINVAL (an address that ip_address_is_usable() refuses), -EEXIST (a constraint: the
+ * rules let something through that the file refuses), -ENOSPC (disk full), -EROFS (directory or file not writable), -ESTALE (the file
+ * was moved away under the service), -EBUSY (another process holds the file's lock; it was waited for at most STORE_BUSY_MSEC),
+ * -EUCLEAN (the file is damaged), -EIO, -ENOMEM. The store can be used on after each of them.
  *
  * A change that failed only when it was flushed to the disk is overwritten at once. Should that fail as well, a crash before
  * the next change that succeeds can bring it back. */
@@ -35,7 +35,7 @@ typedef struct StorePort {
 } StorePort;
 
 /* Called by store_load() for each object, those that others refer to first: groups, TCP endpoints, members, nodes, ports; each
- * kind in the order of creation, portals in the order in which they were given. A negative return value ends the load with it.
+ * kind in the order of creation (ports: of their nodes, then by Identifier), portals in the order in which they were given. A negative return value ends the load with it.
  * A function that is NULL is not called. What the pointers point to is gone when the function returns. It must not use the
  * store. */
 typedef struct StoreVisitor {

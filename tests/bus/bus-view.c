@@ -23,7 +23,7 @@ static char *read_list(sd_bus_message *m, const char *contents, bool sorted) {
                 g_ptr_array_add(items, read_value(m, sorted));
         g_assert_cmpint(sd_bus_message_exit_container(m), >=, 0);
 
-        if (sorted)
+        if (sorted && items->len > 0)
                 qsort(items->pdata, items->len, sizeof(char *), compare_strings);
         g_ptr_array_add(items, NULL);
         joined = g_strjoinv(" ", (char **) items->pdata);

@@ -242,6 +242,63 @@ static void test_nodes_apart(void) {
         world_close(&w);
 }
 
+static bool backend_binds(void *userdata) {
+        return fault_log_count(userdata, "BindPortal") > 0;
+}
+
+/* Portals and groups belong to no node and do not wait for one: while a port is being bound to a portal, the portal goes, or the group that
+ * holds it together with the others. The bind is undone then. */
+static void test_portal_while_bound(void) {
+        static const struct {
+                const char *member;
+                unsigned portal; /* the port is on portal 0 and is being bound to portal 1; only group 1 holds both */
+                const char *error;
+                unsigned code;
+        } cases[] = {
+                { "DeleteTCPProtocolEndpoint", 1, "ProtocolEndpointNonExistent", 4096 },
+                { "RemoveFromPortalGroup", 1, "NotFromSameCollection", 4099 },
+                { "RemoveFromPortalGroup", 0, "NotFromSameCollection", 4099 },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *node = NULL, *port = NULL, *binds_to = NULL, *expected = NULL, *p0 = nth_portal(0),
+                                *p1 = nth_portal(1);
+                g_autoptr(Call) group = NULL, remove = NULL, bind = NULL, goes = NULL;
+                World w;
+
+                world_open(&w, service_with_slow_backend(""));
+                node = create_node(w.callers[0], "iqn.2026-11.org.example:a");
+                create_portals(&w, 2);
+                group = call_start(message_new(w.callers[0], "CreatePortalGroup", "sa{sv}", "both", 0));
+                assert_call_succeeds(group);
+                for (unsigned k = 0; k < 2; k++) {
+                        g_autoptr(Call) add = call_start(
+                                message_new(w.callers[0], "AddToPortalGroup", "oo", ROOT_PATH "/portal_group/1", k ? p1 : p0));
+
+                        assert_call_succeeds(add);
+                }
+                remove = call_start(message_new(w.callers[0], "RemoveFromPortalGroup", "oo", DEFAULT_GROUP, p1));
+                assert_call_succeeds(remove);
+                port = create_target_port(w.callers[0], node, "", (const char *[]){ p0, NULL });
+
+                fault_plan(w.service, "once BindPortal slow 500");
+                bind = call_start(message_new(w.callers[1], "BindiSCSIProtocolEndPoint", "oo", port, p1));
+                loop_until(backend_binds, w.service);
+                goes = call_start(g_str_equal(cases[i].member, "RemoveFromPortalGroup")
+                                          ? message_new(w.callers[2], cases[i].member, "oo", ROOT_PATH "/portal_group/1",
+                                                        cases[i].portal ? p1 : p0)
+                                          : message_new(w.callers[2], cases[i].member, "o", p1));
+                assert_call_succeeds(goes);
+                g_assert_null(bind->reply);
+                assert_call_fails(bind, cases[i].error, cases[i].code);
+
+                binds_to = get_property(w.callers[0], port, "org.iscsi.ProtocolEndpoint", "BindsTo");
+                expected = g_strdup_printf("[%s]", p0);
+                g_assert_cmpstr(binds_to, ==, expected);
+                world_close(&w);
+        }
+}
+
 /* A random one of the methods, with arguments that may or may not be right at the time. */
 static sd_bus_message *random_call(sd_bus *bus) {
         g_autofree char *name = g_strdup_printf("iqn.2026-11.org.example:%c", 'a' + g_test_rand_int_range(0, 4));
@@ -331,6 +388,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/race/one-node", test_one_node);
         g_test_add_func("/race/delete-node", test_delete_node);
         g_test_add_func("/race/nodes-apart", test_nodes_apart);
+        g_test_add_func("/race/portal-while-bound", test_portal_while_bound);
         g_test_add_func("/race/storm", test_storm);
         return g_test_run();
 }

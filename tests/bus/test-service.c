@@ -56,10 +56,11 @@ static const struct {
         { "--help=yes", "help" },         /* which does not */
         { "an-argument", "an-argument" },
         { "--lio-socket=not/absolute", "not/absolute" },
-        { "--lio-socket=/a/very/long/path/a/very/long/path/a/very/long/path/a/very/long/path/a/very/long/path/a/very/long/path",
+        { "--lio-socket=/a/very/long/path/a/very/long/path/a/very/long/path/a/very/long/path/a/very/long/path/a/very/long/path/a/"
+          "very/long/path",
           "/a/very" },
         { "--state-directory=/no/such/parent/at/all", "/no/such/parent/at/all" },
-        { "--state-directory=", "state" },
+        { "--state-directory=", "name a directory" },
         { "--state-directory=/dev/null", "/dev/null" },
 };
 

@@ -129,7 +129,7 @@ static const char *const sql_harms[] = {
         "UPDATE tcp_endpoint SET address = ''",
         "UPDATE tcp_endpoint SET address = '2001:DB8::7'", /* the same address, but UNIQUE does not know */
         "UPDATE member SET address = '010.0.0.1' WHERE id = 2",
-        "UPDATE binding SET address = 'fe80::1' WHERE role = 2",
+        "UPDATE binding SET address = 'fe80::1' WHERE tcp_port = 0",
         "UPDATE binding SET address = '::ffff:10.0.0.1' WHERE address = '10.0.0.1'",
         "UPDATE node SET name = 'a' || char(0) || 'b' WHERE id = 1",
         "UPDATE node SET alias = 'a' || char(0) || 'b' WHERE id = 1",

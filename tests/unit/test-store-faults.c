@@ -392,7 +392,8 @@ static void test_memory(void) {
                  "BEGIN; INSERT INTO node VALUES (1, 'n', '', 8);"
                  "INSERT INTO port (node, role, identifier)"
                  "  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 16384) SELECT 1, 3, i FROM n;"
-                 "INSERT INTO binding SELECT id, id, 1, 3, 1, printf('10.0.%d.%d', id / 200, id % 200), 3260 FROM port; COMMIT");
+                 "INSERT INTO binding SELECT node, identifier, 3, 1, printf('10.0.%d.%d', identifier / 200, identifier % 200), "
+                 "3260 FROM port; COMMIT");
         sqlite3_close(db);
         store_close(s);
 

@@ -45,8 +45,8 @@ static void test_round_trip(void) {
                         "node iqn.2024-01.org.example:disks '' 8\n"
                         "node iqn.2024-01.org.example:host 'the host' 12\n"
                         "port iqn.2024-01.org.example:disks 3 000000000001 10.0.0.1:3260 [2001:db8::7]:3261\n"
-                        "port iqn.2024-01.org.example:host 2 00023D000001 [fe80::1%eth0]:0\n"
-                        "port iqn.2024-01.org.example:disks 3 000000000002 10.0.0.3:3260 [::1]:860\n");
+                        "port iqn.2024-01.org.example:disks 3 000000000002 10.0.0.3:3260 [::1]:860\n"
+                        "port iqn.2024-01.org.example:host 2 00023D000001 [fe80::1%eth0]:0\n");
         g_assert_cmpstr(rest, ==,
                         "group 1 'front'\n"
                         "group 3 'third'\n"
@@ -278,14 +278,14 @@ static void test_constraints(void) {
                 "INSERT INTO node VALUES (9, 'x', NULL, 8)",
                 "INSERT INTO node VALUES (9, NULL, '', 8)",
                 "UPDATE node SET roles = 2",
-                "INSERT INTO port VALUES (9, 77, 3, 9)",
-                "INSERT INTO port VALUES (9, 1, 3, -1)",
-                "INSERT INTO binding VALUES (99, 77, 1, 3, 9, '10.0.0.9', 3260)",
-                "INSERT INTO binding VALUES (99, 1, 2, 3, 9, '10.0.0.9', 3260)", /* another node than the port's */
-                "INSERT INTO binding VALUES (99, 1, 1, 2, 9, '10.0.0.9', 0)",    /* another role than the port's */
-                "INSERT INTO binding VALUES (99, 1, 1, 3, 1, '10.0.0.9', 3260)", /* position taken */
-                "INSERT INTO binding VALUES (99, 1, 1, 3, 0, '10.0.0.9', 3260)",
-                "INSERT INTO binding VALUES (99, 1, 1, 3, 9, '10.0.0.9', 65536)",
+                "INSERT INTO port VALUES (77, 9, 3)",
+                "INSERT INTO port VALUES (1, -1, 3)",
+                "INSERT INTO binding VALUES (1, 77, 3, 9, '10.0.0.9', 3260)",
+                "INSERT INTO binding VALUES (77, 1, 3, 9, '10.0.0.9', 3260)", /* another node than the port's */
+                "INSERT INTO binding VALUES (1, 1, 2, 9, '10.0.0.9', 0)",     /* another role than the port's */
+                "INSERT INTO binding VALUES (1, 1, 3, 1, '10.0.0.9', 3260)",  /* position taken */
+                "INSERT INTO binding VALUES (1, 1, 3, 0, '10.0.0.9', 3260)",
+                "INSERT INTO binding VALUES (1, 1, 3, 9, '10.0.0.9', 65536)",
                 "DELETE FROM portal_group WHERE id = 1",
         };
         char *directory = directory_new();
@@ -309,7 +309,7 @@ static void test_constraints(void) {
         raw_exec(db, "BEGIN;"
                      "INSERT INTO portal_group VALUES (9, 'x'); INSERT INTO tcp_endpoint VALUES (9, '10.0.0.9', 1);"
                      "INSERT INTO member VALUES (9, 1, '10.0.0.9', 65535); INSERT INTO node VALUES (9, 'x', '', 8);"
-                     "INSERT INTO port VALUES (9, 1, 3, 9); INSERT INTO binding VALUES (99, 1, 1, 3, 9, '10.0.0.9', 3260);"
+                     "INSERT INTO port VALUES (1, 9, 3); INSERT INTO binding VALUES (1, 9, 3, 9, '10.0.0.9', 3260);"
                      "ROLLBACK");
         sqlite3_close(db);
 

@@ -190,9 +190,6 @@ static void task_fail(Task *t, Refusal refusal, const char *why) {
 
         r = sd_bus_reply_method_errorf(t->message, refusal_error_name(refusal), "%s (%u)", why ? why : refusal_meaning(refusal),
                                        code);
-        if (r < 0) /* e.g. a text in it is not UTF-8: no caller is to wait for ever for that */
-                r = sd_bus_reply_method_errorf(t->message, refusal_error_name(refusal), "%s (%u)", refusal_meaning(refusal),
-                                               code);
         if (r < 0)
                 log_warning_errno(r, "Failed to answer %s", method_name(method));
 

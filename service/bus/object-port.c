@@ -99,7 +99,7 @@ static int property_get_binds_to(PROPERTY_ARGUMENTS) {
         return sd_bus_message_close_container(reply);
 }
 
-/* What is the same for all ports is read by Get alone: GetManagedObjects carries a thousand ports. */
+/* What is the same for all ports, or follows from Managed, is read by Get alone: GetManagedObjects carries thousands of ports. */
 const sd_bus_vtable port_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("SystemCreationClassName", "s", property_get_system_creation_class_name, 0, PROPERTY_KEY_FLAGS),

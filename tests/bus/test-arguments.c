@@ -91,6 +91,7 @@ static void test_messages(Fixture *f, gconstpointer data) {
         for (gsize i = 0; i < 4; i++) {
                 g_autofree char *key = g_strconcat("aaaa" + i, long_text, NULL), *identifier = g_strconcat(key, "x", NULL);
 
+                /* Of another the bus would carry no answer at all. */
                 must_refuse(f->bus, "InvalidParameter", 5, "CreateiSCSINode", "sa{sv}", "", 1, key, "s", "");
                 must_refuse(f->bus, "InvalidParameter", 5, "CreateiSCSINode", "sa{sv}", "", 1, "Name", "s", identifier);
                 must_refuse(f->bus, "InvalidParameter", 5, "CreateiSCSIProtocolEndpoint", "oqsao",

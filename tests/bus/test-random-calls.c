@@ -229,7 +229,7 @@ static sd_bus_message *random_call(World *w, Method method) {
         case METHOD_CREATE_TCP_PROTOCOL_ENDPOINT:
                 append_path(w, m, "/ip/");
                 g_assert_cmpint(sd_bus_message_append(m, "q", random_number(3260, 8)), >=, 0);
-                append_path(w, m, "/portal_group/");
+                append_path(w, m, one_in(2) ? "/portal_group/default" : "/portal_group/");
                 append_options(m, one_in(20));
                 break;
         case METHOD_DELETE_TCP_PROTOCOL_ENDPOINT:
@@ -264,13 +264,15 @@ static void assert_documented(Method method, const sd_bus_error *e) {
 }
 
 static void call_at_random(World *w) {
+        static const Method fruitful[] = { METHOD_CREATE_ISCSI_PROTOCOL_ENDPOINT, METHOD_CREATE_TCP_PROTOCOL_ENDPOINT,
+                                           METHOD_BIND_ISCSI_PROTOCOL_ENDPOINT };
         Method method = (Method) below(_METHOD_MAX);
         sd_bus_error e = SD_BUS_ERROR_NULL;
         sd_bus_message *m;
 
-        /* There are to be objects to call for. */
-        if (one_in(3))
-                method = one_in(2) ? METHOD_CREATE_ISCSI_PROTOCOL_ENDPOINT : METHOD_CREATE_TCP_PROTOCOL_ENDPOINT;
+        /* There are to be objects to call for, and some that are bound to each other. */
+        if (one_in(2))
+                method = PICK(fruitful);
         else if (method == METHOD_DELETE_ISCSI_NODE && one_in(2))
                 method = METHOD_CREATE_ISCSI_NODE;
 

@@ -381,7 +381,8 @@ static void test_codes(void) {
         assert_no_fault(check_codes(doc));
 }
 
-/* Arrays that grow with the number of objects are told as invalid, and no others; what is explicit are keys. */
+/* Arrays that grow with the number of objects are told as invalid, and no others; what is explicit are keys and what is the same for
+ * all ports. */
 static void test_signals(void) {
         static const char *const growing[] = {
                 "org.iscsi.IPProtocolEndpoint.BoundBy",
@@ -391,6 +392,13 @@ static void test_signals(void) {
                 NULL,
         };
         static const char *const keys[] = { "CreationClassName", "DeviceID", "SystemCreationClassName", "SystemName", NULL };
+        static const char *const same[] = {
+                "org.iscsi.ProtocolEndpoint.ConnectionType",
+                "org.iscsi.ProtocolEndpoint.OtherTypeDescription",
+                "org.iscsi.ProtocolEndpoint.ProtocolIFType",
+                "org.iscsi.ProtocolEndpoint.RequestedState",
+                NULL,
+        };
         unsigned n_growing = 0, n_explicit = 0;
 
         for (size_t i = 0; i < G_N_ELEMENTS(interfaces); i++) {
@@ -408,7 +416,8 @@ static void test_signals(void) {
                         is_explicit = xml_annotation(m, EXPLICIT);
                         if (grows != g_strv_contains(growing, full))
                                 g_error("%s: invalidates", full);
-                        if (is_explicit != (g_strv_contains(keys, name) && !g_str_equal(interfaces[i], SERVICE)))
+                        if (is_explicit != (g_strv_contains(same, full) ||
+                                            (g_strv_contains(keys, name) && !g_str_equal(interfaces[i], SERVICE))))
                                 g_error("%s: explicit", full);
                         n_growing += grows;
                         n_explicit += is_explicit;
@@ -416,7 +425,8 @@ static void test_signals(void) {
         }
 
         g_assert_cmpuint(n_growing, ==, G_N_ELEMENTS(growing) - 1);
-        g_assert_cmpuint(n_explicit, ==, 4 * 3 + 1 + 1); /* four kinds with three keys, a node's DeviceID, a group's class */
+        g_assert_cmpuint(n_explicit, ==,
+                         4 * 3 + 1 + 1 + 4); /* four kinds with three keys, a node's DeviceID, a group's class, ports */
 }
 
 #define COMMENT "<!-- a.B: what it is for people. -->"

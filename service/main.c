@@ -243,6 +243,7 @@ static void manager_done(Manager *m) {
 
         if (m->model)
                 model_set_telling(m->model, false);
+        sd_bus_flush_close_unref(m->asking_bus);
         sd_bus_flush_close_unref(m->bus);
         model_free(m->model);
         store_close(m->store);
@@ -270,12 +271,54 @@ static int open_store(Manager *m, const char *directory) {
         return 0;
 }
 
+/* As sd_bus_open_system(), but that no file descriptors are taken. No method has any, and a message may carry 16 on the sly: kept while a
+ * question is open, those of a few callers would leave the service without. */
+static int connect_to_bus(sd_bus **ret) {
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        const char *address = getenv("DBUS_SYSTEM_BUS_ADDRESS");
+        int r;
+
+        r = sd_bus_new(&bus);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_address(bus, address ? address : "unix:path=/run/dbus/system_bus_socket");
+        if (r < 0)
+                return r;
+        r = sd_bus_set_bus_client(bus, true);
+        if (r < 0)
+                return r;
+        r = sd_bus_negotiate_fds(bus, false);
+        if (r < 0)
+                return r;
+        r = sd_bus_start(bus);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
+/* Whether somebody may do what he asks for is asked on a connection of its own, which is served first. On the one that callers use, the
+ * answer would stand behind all that they have sent meanwhile: one who floods the service would fill it with calls of nobody yet knows
+ * whom, and all others would be refused. */
+static int attach_bus(Manager *m, sd_bus *bus, int64_t priority) {
+        int r;
+
+        r = sd_bus_set_exit_on_disconnect(bus, true);
+        if (r < 0)
+                return r;
+
+        return sd_bus_attach_event(bus, m->event, priority);
+}
+
 /* A process that has our name already is one of us: what the store and the backend have is in its hands. The name itself is asked for last, so
  * this is no lock, but it keeps somebody who starts a second one by hand from doing harm. */
 static int open_bus(Manager *m) {
         int r;
 
-        r = sd_bus_open_system(&m->bus);
+        r = connect_to_bus(&m->bus);
+        if (r >= 0)
+                r = connect_to_bus(&m->asking_bus);
         if (r < 0)
                 return log_error_errno(r, "Failed to connect to the system bus");
 
@@ -287,12 +330,11 @@ static int open_bus(Manager *m) {
         if (r != -ENXIO)
                 return log_error_errno(r, "Failed to ask the bus for the owner of %s", BUS_NAME);
 
-        r = sd_bus_set_exit_on_disconnect(m->bus, true);
+        r = attach_bus(m, m->bus, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = attach_bus(m, m->asking_bus, SD_EVENT_PRIORITY_NORMAL - 1);
         if (r < 0)
-                return log_error_errno(r, "Failed to set up the bus connection");
-        r = sd_bus_attach_event(m->bus, m->event, SD_EVENT_PRIORITY_NORMAL);
-        if (r < 0)
-                return log_error_errno(r, "Failed to attach the bus to the event loop");
+                return log_error_errno(r, "Failed to set up the bus connections");
 
         return 0;
 }
@@ -337,7 +379,7 @@ static int manager_setup(Manager *m, const Options *o) {
         if (r < 0)
                 return r;
 
-        r = authority_new(m->bus, o->authorization_deadline_usec, &m->authority);
+        r = authority_new(m->bus, m->asking_bus, o->authorization_deadline_usec, &m->authority);
         if (r >= 0)
                 r = changes_new(m, &m->changes);
         if (r < 0)

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "basic/text.h"
+
 static int log_max_level = LOG_INFO;
 
 void log_set_max_level(int level) {
@@ -26,9 +28,7 @@ static void log_line(int level, const char *text, const char *cause) {
                 return;
         }
 
-        for (char *p = line; *p; p++)
-                if ((unsigned char) *p < 0x20 || *p == 0x7f)
-                        *p = '?';
+        text_mask_controls(line);
 
         /* One call per line: lines of several processes then do not mix. */
         (void) fprintf(stderr, "%s\n", line);

@@ -238,19 +238,19 @@ static int name_lost(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *r
         return 0;
 }
 
-int authority_new(sd_bus *bus, uint64_t deadline_usec, Authority **ret) {
+int authority_new(sd_bus *bus, sd_bus *asking_bus, uint64_t deadline_usec, Authority **ret) {
         Authority *a;
         int r;
 
         a = calloc(1, sizeof(*a));
         if (!a)
                 return -ENOMEM;
-        a->bus = bus;
+        a->bus = asking_bus;
         a->deadline_usec = deadline_usec;
 
         /* One watch for all callers: dbus-daemon allows a connection 512, fewer than there may be questions. It is in force before our name is
-         * ours, and the bus takes our messages in order: a caller that leaves at any time is either unknown when the bus is asked for its uid
-         * or told to us. Without the watch sd-bus closes the connection, and the service ends. */
+         * ours, and on this connection a caller's leaving comes behind its calls: when it is told, the question is there already. Without
+         * the watch sd-bus closes the connection, and the service ends. */
         r = sd_bus_add_match_async(bus, &a->leaving,
                                    "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
                                    "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg2=''",

@@ -27,8 +27,9 @@ typedef enum Verdict {
  * question and no other. */
 typedef void (*question_answered_t)(Question *q, Verdict verdict, const sd_bus_error *error, void *userdata);
 
-/* DEADLINE_USEC is for questions that no person may answer. */
-int authority_new(sd_bus *bus, uint64_t deadline_usec, Authority **ret);
+/* BUS is the connection of the callers, where it is heard that they leave; ASKING_BUS another one, on which questions and answers do not stand
+ * in line with their calls. DEADLINE_USEC is for questions that no person may answer. */
+int authority_new(sd_bus *bus, sd_bus *asking_bus, uint64_t deadline_usec, Authority **ret);
 Authority *authority_free(Authority *a); /* after all of its questions */
 
 /* Asks whether the sender of M may do ACTION. DETAILS are pairs of names and values for polkit's rules, NULL-terminated, copied. Returns 0, or a

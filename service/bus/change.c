@@ -44,6 +44,8 @@ struct Task {
         /* set once something failed */
         Refusal refusal;
         char *why;
+        bool remaking;  /* a port that was removed is being made again */
+        bool remade;    /* one was */
         bool half_done; /* and could not be taken back */
         char *undo_why; /* why not; may be NULL */
 
@@ -356,12 +358,27 @@ static void task_keep_half_done(Task *t, const char *why) {
                 t->undo_why = strdup(why);
 }
 
+/* A port that was removed and made again is not what it was: others had given it its disks and initiators. */
+static void task_tell_remade(Task *t) {
+        char *why;
+
+        if (asprintf(
+                    &why,
+                    "%s; what had been removed was made again, which does not bring back a port's disk mappings and access lists",
+                    t->why ? t->why : refusal_meaning(t->refusal)) < 0)
+                return;
+        free(t->why);
+        t->why = why;
+}
+
 /* All that could be taken back was. What could not makes the object visible in the state that it is in. */
 static void task_undone(Task *t) {
         _cleanup_free_ char *why = NULL;
         Change *c = &t->change;
         int r;
 
+        if (t->remade)
+                task_tell_remade(t);
         if (t->refusal == REFUSAL_DEGRADED)
                 task_keep_half_done(t, "the backend said so");
 
@@ -398,6 +415,8 @@ static void task_undo_done(const BackendResult *result, void *userdata) {
 
         if (result->refusal != REFUSAL_NONE)
                 task_keep_half_done(t, result->message);
+        else
+                t->remade |= t->remaking;
         task_undo(t);
 }
 
@@ -410,6 +429,7 @@ static void task_undo(Task *t) {
         while (t->step > 0) {
                 t->step--;
                 r = c->kind->undo_request ? c->kind->undo_request(c, t->step, &request) : 0;
+                t->remaking = r > 0 && request.verb == BACKEND_RESTORE_TARGET_PORT;
                 if (r > 0)
                         r = task_call_backend(t, &request, task_undo_done);
                 if (r < 0)

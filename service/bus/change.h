@@ -111,5 +111,3 @@ int method_change(sd_bus_message *message, void *userdata, sd_bus_error *error);
 
 /* VERB for what the plan says. */
 BackendRequest change_request(const Change *c, BackendVerb verb);
-
-Backend *change_backend(const Change *c, uint16_t role);

@@ -33,7 +33,8 @@ typedef struct Startup Startup;
 
 typedef struct Manager {
         sd_event *event;
-        sd_bus *bus;
+        sd_bus *bus;        /* with our name, for callers */
+        sd_bus *asking_bus; /* the authority's own */
         Model *model;
         Store *store;
         Host *host;

@@ -8,6 +8,10 @@
 
 #include "basic/log.h"
 
+/* Of how many nodes a backend may say that it is busy. It does so after it has waited, and if this many are, it is with something that keeps
+ * all of them waiting, such as an open targetcli. */
+#define BUSY_NODES_MAX 3u
+
 /* Something of the model that must be brought up: a port, or a node without ports. */
 typedef struct Job {
         Node *node;
@@ -23,6 +27,9 @@ struct Startup {
         size_t n_jobs, next_job;
         Portal *portals; /* of the job under way */
         unsigned n_made, n_failed;
+        const Node *busy_node; /* the last one that the backend was too busy for */
+        char *busy;            /* what it said then */
+        unsigned n_busy_nodes;
         char *gave_up; /* why nothing more is tried */
 };
 
@@ -94,6 +101,7 @@ Startup *startup_free(Startup *s) {
         observation_done(&s->observation);
         free(s->jobs);
         free(s->portals);
+        free(s->busy);
         free(s->gave_up);
         free(s);
         return NULL;
@@ -334,6 +342,15 @@ static void job_succeed(Startup *s, const Job *j) {
         job_set_state(s, j, STATE_IN_FORCE, NULL);
 }
 
+static void startup_note_busy(Startup *s, const Node *n, const char *message) {
+        s->busy_node = n;
+        free(s->busy);
+        s->busy = strdup(message);
+
+        if (++s->n_busy_nodes >= BUSY_NODES_MAX)
+                s->gave_up = strdup(message);
+}
+
 static void startup_next(Startup *s);
 
 static void job_done(const BackendResult *result, void *userdata) {
@@ -347,10 +364,12 @@ static void job_done(const BackendResult *result, void *userdata) {
         else {
                 job_fail(s, j, result->message);
 
-                /* A backend that hangs or is not there must not hold up the start once per object. A worker that ended over this object
-                 * may do well with the next. */
-                if (result->refusal == REFUSAL_TIMEOUT ||
-                    (result->refusal == REFUSAL_BACKEND_UNAVAILABLE && !result->outcome_unknown))
+                /* A backend that hangs, is not there or is kept waiting must not hold up the start once per object. A worker that ended
+                 * over this object may do well with the next. */
+                if (result->refusal == REFUSAL_BUSY)
+                        startup_note_busy(s, j->node, result->message);
+                else if (result->refusal == REFUSAL_TIMEOUT ||
+                         (result->refusal == REFUSAL_BACKEND_UNAVAILABLE && !result->outcome_unknown))
                         s->gave_up = strdup(result->message);
         }
 
@@ -385,6 +404,10 @@ static void startup_next(Startup *s) {
 
                 if (s->gave_up) {
                         job_fail(s, j, s->gave_up);
+                        continue;
+                }
+                if (s->busy && j->node == s->busy_node) {
+                        job_fail(s, j, s->busy);
                         continue;
                 }
 

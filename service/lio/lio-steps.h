@@ -3,7 +3,7 @@
 
 /* A change of the tree as a row of steps, each with what undoes it.
  *
- *     step ── peer still there? ── step ── peer still there? ── … ── steps_commit()
+ *     step ── peer still there? ── step ── peer still there? ── … ── steps_done()
  *       │                            │
  *       └──── failure or hang-up ────┴──▶ steps_undo(): in reverse, only what these very steps made
  *

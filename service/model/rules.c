@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "basic/text.h"
 #include "model/name.h"
 #include "model/rules-internal.h"
 
@@ -45,9 +46,7 @@ int refuse(Refusal r, char **ret_why, const char *format, ...) {
                 memcpy(cut, "…", strlen("…"));
                 memmove(cut + strlen("…"), tail, strlen(tail) + 1);
         }
-        for (char *p = why; *p; p++)
-                if ((unsigned char) *p < 0x20 || *p == 0x7F)
-                        *p = '?';
+        text_mask_controls(why);
 
         *ret_why = why;
         return (int) r;

@@ -3,7 +3,6 @@
 /* Measures the service on the `model` backend and holds the figures against what is promised in docs/architecture.md. Everything is measured in
  * one run on one machine, and where a promise is a ratio, both of its sides are. Started by tests/bench/run. */
 
-#include <gio/gio.h>
 #include <pwd.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -126,25 +125,6 @@ static double measure_managed_objects(sd_bus *bus) {
         for (size_t i = 0; i < N_BULK; i++)
                 v[i] = time_simple_call(bus, ROOT_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
         return median(v, N_BULK);
-}
-
-/* How many bytes the reply to GetManagedObjects is as a message. sd-bus does not tell, GDBus marshals it once more. */
-static double measure_managed_objects_size(void) {
-        g_autoptr(GDBusConnection) connection = NULL;
-        g_autoptr(GDBusMessage) call = NULL, reply = NULL;
-        g_autoptr(GError) error = NULL;
-        g_autofree guchar *blob = NULL;
-        gsize size;
-
-        connection = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, &error);
-        g_assert_no_error(error);
-        call = g_dbus_message_new_method_call(BUS_NAME, ROOT_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
-        reply = g_dbus_connection_send_message_with_reply_sync(connection, call, G_DBUS_SEND_MESSAGE_FLAGS_NONE, -1, NULL, NULL,
-                                                               &error);
-        g_assert_no_error(error);
-        blob = g_dbus_message_to_blob(reply, &size, G_DBUS_CAPABILITY_FLAGS_NONE, &error);
-        g_assert_no_error(error);
-        return (double) size;
 }
 
 typedef struct Figures {
@@ -276,7 +256,7 @@ int main(int argc, char *argv[]) {
                 sd_bus_message_unref(m);
         }
         usec = measure_managed_objects(bus);
-        bytes = measure_managed_objects_size();
+        bytes = (double) managed_objects_size();
 
         for (size_t i = 0; i < few.n; i++)
                 pair[i] = few.call[i] + few.commit[i];

@@ -163,10 +163,10 @@ void base_assert_fails(Base *b, const Operation *o, const char *name, const char
         assert_error(&e, name, operation_code(o, name));
 }
 
-Base *base_new(void) {
+static Base *base_new_with(const char *option) {
         Base *b = g_new0(Base, 1);
 
-        b->service = service_new("--backend-deadline=1", NULL);
+        b->service = service_new(option, NULL);
         service_use_fault_backend(b->service);
         service_start(b->service);
         b->bus = connect_as("root");
@@ -185,6 +185,14 @@ Base *base_new(void) {
         b->objects = view_objects(b->bus);
         b->memory = fault_memory(b->service);
         return b;
+}
+
+Base *base_new(void) {
+        return base_new_with("--backend-deadline=100");
+}
+
+Base *base_new_hasty(void) {
+        return base_new_with("--backend-deadline=1");
 }
 
 void base_free(Base *b) {

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <pwd.h>
 #include <signal.h>
@@ -481,4 +482,23 @@ void process_until(sd_bus *bus, bool (*condition)(void *userdata), void *userdat
                 g_assert_cmpint(g_get_monotonic_time(), <, end);
                 (void) sd_bus_wait(bus, 100000);
         }
+}
+
+gsize managed_objects_size(void) {
+        g_autoptr(GDBusConnection) connection = NULL;
+        g_autoptr(GDBusMessage) call = NULL, reply = NULL;
+        g_autoptr(GError) error = NULL;
+        g_autofree guchar *blob = NULL;
+        gsize size;
+
+        connection = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, &error);
+        g_assert_no_error(error);
+        call = g_dbus_message_new_method_call(BUS_NAME, ROOT_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
+        reply = g_dbus_connection_send_message_with_reply_sync(connection, call, G_DBUS_SEND_MESSAGE_FLAGS_NONE, -1, NULL, NULL,
+                                                               &error);
+        g_assert_no_error(error);
+        g_assert_cmpint(g_dbus_message_get_message_type(reply), ==, G_DBUS_MESSAGE_TYPE_METHOD_RETURN);
+        blob = g_dbus_message_to_blob(reply, &size, G_DBUS_CAPABILITY_FLAGS_NONE, &error);
+        g_assert_no_error(error);
+        return size;
 }

@@ -85,6 +85,9 @@ char *get_property(sd_bus *bus, const char *path, const char *interface, const c
 char **list_objects(sd_bus *bus);
 bool object_exists(sd_bus *bus, const char *path);
 
+/* How many bytes the reply to GetManagedObjects is as a message. sd-bus does not tell, GDBus marshals it once more. */
+gsize managed_objects_size(void);
+
 /* Asserts name (without prefix for the service's own errors, or complete) and that the message ends with "(CODE)" if CODE is not 0; frees the error. */
 void assert_error(sd_bus_error *e, const char *name, unsigned code);
 

@@ -109,7 +109,7 @@ static bool name_is_owned(sd_bus *bus) {
 
 /* READY=1 comes once the name is owned, and not while the first pass is under way. */
 static void test_notify(void) {
-        g_autoptr(Base) b = base_new();
+        g_autoptr(Base) b = base_new_hasty();
         char text[256] = "";
         int fd;
 
@@ -144,7 +144,10 @@ static void test_terminated_while_starting(void) {
         service_spawn(b->service);
         fault_wait_call(b->service, "Observe");
         service_stop(b->service);
+        fault_plan(b->service, "%s", "");
         service_start(b->service);
+        g_free(signals_take(b->signals));
+        base_assert_untouched(b, "terminated while it started");
 }
 
 /* The second one says why it does not start, and has done nothing to what the first one looks after. */

@@ -3,30 +3,11 @@
 /* However much callers make, and with however long names: GetManagedObjects stays below half of what the bus takes, so that no reader can
  * throw the service off the bus. */
 
-#include <gio/gio.h>
+#include <string.h>
 
 #include "fixture.h"
 
 #define N_PORTALS 64
-
-static gsize managed_objects_size(void) {
-        g_autoptr(GDBusConnection) connection = NULL;
-        g_autoptr(GDBusMessage) call = NULL, reply = NULL;
-        g_autoptr(GError) error = NULL;
-        g_autofree guchar *blob = NULL;
-        gsize size;
-
-        connection = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, &error);
-        g_assert_no_error(error);
-        call = g_dbus_message_new_method_call(BUS_NAME, ROOT_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
-        reply = g_dbus_connection_send_message_with_reply_sync(connection, call, G_DBUS_SEND_MESSAGE_FLAGS_NONE, -1, NULL, NULL,
-                                                               &error);
-        g_assert_no_error(error);
-        g_assert_cmpint(g_dbus_message_get_message_type(reply), ==, G_DBUS_MESSAGE_TYPE_METHOD_RETURN);
-        blob = g_dbus_message_to_blob(reply, &size, G_DBUS_CAPABILITY_FLAGS_NONE, &error);
-        g_assert_no_error(error);
-        return size;
-}
 
 static void test_many_portals_of_long_names(void) {
         g_autoptr(Service) s = service_new("--target-backend=model", "--max-ports=16384", "--log-level=warning", NULL);

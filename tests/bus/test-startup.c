@@ -301,7 +301,7 @@ static const struct {
 };
 
 static void test_bad_observation(void) {
-        g_autoptr(Base) b = base_new();
+        g_autoptr(Base) b = base_new_hasty();
 
         for (gsize i = 0; i < G_N_ELEMENTS(bad_observations); i++) {
                 gint64 begun = g_get_monotonic_time();
@@ -309,7 +309,7 @@ static void test_bad_observation(void) {
                 stop(b);
                 fault_plan(b->service, "Observe %s\n", bad_observations[i].behaviour);
                 start(b);
-                g_assert_cmpint(g_get_monotonic_time() - begun, <, 3 * G_USEC_PER_SEC);
+                g_assert_cmpint(g_get_monotonic_time() - begun, <, 10 * G_USEC_PER_SEC);
                 assert_log(b, "Observe\n");
                 assert_all_degraded(b, bad_observations[i].part);
                 restart_well(b);
@@ -329,7 +329,7 @@ static void test_observation_that_lies(void) {
 
 /* One call that hangs costs one deadline; what comes after it is not tried. */
 static void test_restore_hangs(void) {
-        g_autoptr(Base) b = base_new();
+        g_autoptr(Base) b = base_new_hasty();
         gint64 begun;
 
         stop(b);
@@ -337,7 +337,7 @@ static void test_restore_hangs(void) {
         fault_plan(b->service, "RestoreTargetPort hang\n");
         begun = g_get_monotonic_time();
         start(b);
-        g_assert_cmpint(g_get_monotonic_time() - begun, <, 3 * G_USEC_PER_SEC);
+        g_assert_cmpint(g_get_monotonic_time() - begun, <, 10 * G_USEC_PER_SEC);
 
         g_assert_cmpuint(fault_log_count(b->service, "RestoreTargetPort"), ==, 1);
         assert_node_state(b, "2", "[2]", "In force");

@@ -197,9 +197,8 @@ static char *store_file(Base *b) {
         return g_build_filename(b->service->state, "ports.db", NULL);
 }
 
-/* A base whose state directory is a disk of its own, small enough to be filled. */
-static Base *base_on_small_disk(void) {
-        Base *b = base_new();
+/* The state directory becomes a disk of its own, small enough to be filled. */
+static Base *move_to_small_disk(Base *b) {
         g_autofree char *first = NULL, *second = NULL, *member = tcp_path("127.0.0.1:3265"), *disk = NULL;
         sd_bus_error e = SD_BUS_ERROR_NULL;
 
@@ -250,7 +249,7 @@ static void assert_refused_by_store(Base *b, gsize i, const Fault *f) {
 
 static void test_fault(gconstpointer data) {
         const Fault *f = data;
-        Base *b = base_on_small_disk();
+        Base *b = move_to_small_disk(base_new());
         g_autofree char *path = store_file(b);
 
         f->begin(b, path);
@@ -273,7 +272,7 @@ static void test_fault(gconstpointer data) {
 /* The same without the restart. */
 static void test_fault_passes(gconstpointer data) {
         const Fault *f = data;
-        Base *b = base_on_small_disk();
+        Base *b = move_to_small_disk(base_new());
         g_autofree char *path = store_file(b);
 
         for (gsize i = 0; i < G_N_ELEMENTS(methods); i++) {
@@ -292,7 +291,7 @@ static void test_fault_passes(gconstpointer data) {
 /* The store fails, and what was deleted cannot be put back either. */
 static void test_restore_fails_too(void) {
         g_autofree char *path = NULL, *port = port_path(BASE_NODE, 1), *text = NULL, *wanted = NULL, *memory = NULL;
-        Base *b = base_on_small_disk();
+        Base *b = move_to_small_disk(base_new());
 
         path = store_file(b);
         fill_disk(b, path);
@@ -323,7 +322,7 @@ static gpointer lock_during_call(gpointer userdata) {
 /* The backend fails, and the store does when the change is to be taken back from it. */
 static void test_unsave_fails(void) {
         g_autofree char *port = port_path(BASE_NODE, 4), *path = NULL, *text = NULL, *memory = NULL;
-        Base *b = base_on_small_disk();
+        Base *b = move_to_small_disk(base_new_hasty());
         sd_bus_error e = SD_BUS_ERROR_NULL;
         GThread *thread;
 

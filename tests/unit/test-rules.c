@@ -100,6 +100,10 @@ static const CreateCase create_cases[] = {
         { "/node/" NODE_A, 3, "12345678901234567890123456789\U0001F600", "/tcp/10.0.0.1:3260", REFUSAL_INVALID_PARAMETER,
           "\"12345678901234567890123456789\"" },
         { "/node/" NODE_A, 3, "1\n\x1b[31m2\x7f", "/tcp/10.0.0.1:3260", REFUSAL_INVALID_PARAMETER, "\"1??[31m2?\"" },
+        { "/node/" NODE_A, 3,
+          "1\xc2\x9b"
+          "31m\xc2\xa0",
+          "/tcp/10.0.0.1:3260", REFUSAL_INVALID_PARAMETER, "\"1??31m\xc2\xa0\"" },
 
         /* 4098: numbers are compared, and over both roles */
         { "/node/" NODE_A, 3, "000000000001", "/tcp/10.0.0.1:3260", REFUSAL_IDENTIFIER_IN_USE, NODE_A "|000000000001" },

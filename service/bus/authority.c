@@ -16,11 +16,15 @@
 #define POLKIT_ALLOW_INTERACTION 1u
 
 struct Authority {
-        sd_bus *bus;
-        sd_bus_slot *leaving; /* watches who leaves the bus */
+        sd_bus *bus;          /* for questions */
+        sd_bus *callers;      /* their connection */
+        sd_bus_slot *leaving; /* watches on it who leaves the bus */
         uint64_t deadline_usec;
         Question *questions;
-        unsigned n_asking; /* those for which polkit is being asked */
+        unsigned n_asking;  /* those for which polkit is being asked */
+        unsigned n_unknown; /* those whose caller's uid is not known yet */
+        sd_event *event;
+        bool paused; /* nothing more is read from callers */
         uint64_t last_cookie;
 };
 
@@ -33,6 +37,7 @@ struct Question {
         void *userdata;
 
         uid_t uid;
+        bool unknown;          /* the bus is being asked for it */
         uint64_t expires_usec; /* UINT64_MAX: a person may be typing a password */
         sd_bus_slot *slot;     /* of the call under way */
         char cookie[32];       /* by which polkit is told to forget the question; "" unless it is asking */
@@ -48,6 +53,34 @@ static uint64_t now_usec(void) {
 
         (void) clock_gettime(CLOCK_MONOTONIC, &t);
         return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
+}
+
+/* The bus may have many calls to carry before it comes to our questions. Until it does, they wait there, not here: or else there would be no
+ * place left for anybody. The answers come on the other connection. */
+static void authority_pace(Authority *a) {
+        int r;
+
+        if (sd_event_get_state(a->event) >= SD_EVENT_EXITING)
+                return;
+        if (a->paused ? a->n_unknown > UNKNOWN_MAX / 2 : a->n_unknown < UNKNOWN_MAX)
+                return;
+
+        r = a->paused ? sd_bus_attach_event(a->callers, a->event, SD_EVENT_PRIORITY_NORMAL) : sd_bus_detach_event(a->callers);
+        if (r < 0) {
+                log_error_errno(r, "Failed to %s callers", a->paused ? "go on with" : "pause");
+                (void) sd_event_exit(a->event, EXIT_FAILURE);
+                return;
+        }
+        a->paused = !a->paused;
+}
+
+static void question_set_known(Question *q) {
+        if (!q->unknown)
+                return;
+
+        q->unknown = false;
+        q->authority->n_unknown--;
+        authority_pace(q->authority);
 }
 
 static bool is_asking(const Question *q) {
@@ -82,6 +115,7 @@ Question *question_free(Question *q) {
         if (is_asking(q))
                 question_cancel(q);
         question_stop_asking(q);
+        question_set_known(q);
 
         *q->link = q->next;
         if (q->next)
@@ -246,6 +280,8 @@ int authority_new(sd_bus *bus, sd_bus *asking_bus, uint64_t deadline_usec, Autho
         if (!a)
                 return -ENOMEM;
         a->bus = asking_bus;
+        a->callers = bus;
+        a->event = sd_bus_get_event(bus);
         a->deadline_usec = deadline_usec;
 
         /* One watch for all callers: dbus-daemon allows a connection 512, fewer than there may be questions. It is in force before our name is
@@ -279,6 +315,8 @@ static int uid_answered(sd_bus_message *reply, void *userdata, _unused_ sd_bus_e
         const char *limit;
         uint32_t uid;
         int r;
+
+        question_set_known(q);
 
         if (e) {
                 /* The bus knows all who are on it: the caller is not, any more. */
@@ -361,6 +399,10 @@ int authority_ask(Authority *a, sd_bus_message *m, const char *action, const cha
                 question_free(q);
                 return r;
         }
+
+        q->unknown = true;
+        a->n_unknown++;
+        authority_pace(a);
 
         *ret = q;
         return 0;

@@ -15,6 +15,9 @@ typedef struct Question Question;
 #define QUESTIONS_MAX 64u
 #define QUESTIONS_PER_UID_MAX 8u
 
+/* So many callers may be asked about at the bus at once; no more calls are read meanwhile. */
+#define UNKNOWN_MAX 256u
+
 #define AUTHORITY_DEADLINE_USEC (25 * UINT64_C(1000000))
 
 typedef enum Verdict {
@@ -28,7 +31,7 @@ typedef enum Verdict {
 typedef void (*question_answered_t)(Question *q, Verdict verdict, const sd_bus_error *error, void *userdata);
 
 /* BUS is the connection of the callers, where it is heard that they leave; ASKING_BUS another one, on which questions and answers do not stand
- * in line with their calls. DEADLINE_USEC is for questions that no person may answer. */
+ * in line with their calls. Both are attached to an event loop. DEADLINE_USEC is for questions that no person may answer. */
 int authority_new(sd_bus *bus, sd_bus *asking_bus, uint64_t deadline_usec, Authority **ret);
 Authority *authority_free(Authority *a); /* after all of its questions */
 

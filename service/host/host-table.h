@@ -44,8 +44,8 @@ void host_table_end(HostTable *t);
 /* All four return 0, or -ENOMEM: then the table may lack something and needs a full read. */
 int host_table_set_link(HostTable *t, HostSource source, int ifindex, const char *name);
 int host_table_drop_link(HostTable *t, int ifindex);
-int host_table_set_row(HostTable *t, HostSource source, const HostRow *row);
-int host_table_drop_row(HostTable *t, const HostRow *row);
+int host_table_set_row(HostTable *t, HostSource source, const HostRow *in);
+int host_table_drop_row(HostTable *t, const HostRow *in);
 
 /* Tells the differences. Does nothing during a full read, since half a read is no state. */
 void host_table_tell(HostTable *t);

@@ -37,7 +37,7 @@ int lio_load_node(const Lio *lio, const char *name, LioNode *ret, LioReport *rep
 }
 
 int lio_find_port(const LioNode *node, uint16_t tag, LioPort **ret, LioReport *report) {
-        LioPort *port;
+        LioPort *port = NULL;
         size_t n;
 
         port = lio_node_find_port(node, tag, &n);
@@ -138,7 +138,7 @@ static int make_port(const Lio *lio, Steps *steps, const LioRequest *rq, const L
 int lio_create_target_port(const Lio *lio, const LioRequest *rq, LioReport *report) {
         _cleanup_close_ int lock_fd = -1;
         _cleanup_(lio_node_done) LioNode node = {};
-        LioPort *port;
+        LioPort *port = NULL;
         Steps steps;
         int r;
 
@@ -168,7 +168,7 @@ int lio_restore_target_port(const Lio *lio, const LioRequest *rq, LioReport *rep
         _cleanup_(lio_node_done) LioNode node = {};
         Portal missing[LIO_PORTALS_MAX];
         size_t n_missing = 0;
-        LioPort *port;
+        LioPort *port = NULL;
         Steps steps;
         int r;
 
@@ -200,7 +200,7 @@ int lio_bind_portal(const Lio *lio, const LioRequest *rq, LioReport *report) {
         _cleanup_close_ int lock_fd = -1;
         _cleanup_(lio_node_done) LioNode node = {};
         _cleanup_free_ char *dir = NULL;
-        LioPort *port;
+        LioPort *port = NULL;
         Steps steps;
         int r;
 

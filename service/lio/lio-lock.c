@@ -34,7 +34,7 @@ static int try_byte(int fd, off_t offset) {
 
 /* Tries again and again until it has the lock (0), the time is over (-EBUSY), the peer has hung up (-ECANCELED) or something is wrong. */
 static int wait_for(int (*try)(int fd, off_t offset), int fd, off_t offset, unsigned timeout, int peer_fd) {
-        uint64_t until = now_msec() + timeout * 1000u;
+        uint64_t until = now_msec() + (uint64_t) timeout * 1000;
 
         for (;;) {
                 int r;

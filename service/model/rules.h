@@ -30,7 +30,7 @@ typedef struct Abilities {
 /* One GetManagedObjects reply must stay under half of dbus-daemon's 32 MiB with 1 KiB per port. */
 #define LIMIT_PORTS_CEILING 16384u
 /* Half of what dbus-daemon takes on the system bus. */
-#define LIMIT_BYTES (16u * 1024 * 1024)
+#define LIMIT_BYTES ((size_t) 16 * 1024 * 1024)
 #define LIMIT_NODES 4096u
 #define LIMIT_PORTALS_PER_PORT 64u
 #define LIMIT_TCP_ENDPOINTS 4096u

@@ -9,7 +9,7 @@
 
 /* The text stays valid until the statement's next step. */
 static int column_text(Store *s, sqlite3_stmt *statement, int column, const char **ret) {
-        const char *text;
+        const char *text = NULL;
 
         text = (const char *) sqlite3_column_text(statement, column);
         if (!text)
@@ -24,7 +24,7 @@ static int column_text(Store *s, sqlite3_stmt *statement, int column, const char
 /* Address and TCP port in two columns. */
 static int column_portal(Store *s, sqlite3_stmt *statement, int column, Portal *ret) {
         char canonical[IP_ADDRESS_TEXT_MAX];
-        const char *text;
+        const char *text = NULL;
         Portal p = {};
         int r;
 
@@ -51,7 +51,7 @@ static int load_portal_groups(Store *s, const StoreVisitor *visitor, void *userd
                 return r;
 
         while ((r = statement_next(s, statement)) > 0) {
-                const char *element_name;
+                const char *element_name = NULL;
 
                 r = column_text(s, statement, 1, &element_name);
                 if (r >= 0 && visitor->portal_group)
@@ -114,7 +114,7 @@ static int load_nodes(Store *s, const StoreVisitor *visitor, void *userdata) {
                 return r;
 
         while ((r = statement_next(s, statement)) > 0) {
-                const char *name, *alias;
+                const char *name = NULL, *alias = NULL;
 
                 r = column_text(s, statement, 0, &name);
                 if (r >= 0)

@@ -61,6 +61,11 @@ static void test_flood(void) {
         for (unsigned i = 0; i < 3; i++)
                 must_call(bus, "CreateiSCSINode", "sa{sv}", "", 0);
 
+        /* It ends well in the middle of it, too. */
+        service_stop(s);
+        service_start(s);
+        must_call(bus, "CreateiSCSINode", "sa{sv}", "", 0);
+
         g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
         g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
         must_call(bus, "CreateiSCSINode", "sa{sv}", "", 0);

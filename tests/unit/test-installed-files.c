@@ -347,6 +347,10 @@ static void test_worker_units(void) {
         assert_key(worker, "Unit", "CollectMode", "inactive-or-failed");
         assert_word(worker, "Unit", "Wants", "modprobe@target_core_mod.service");
         assert_word(worker, "Unit", "After", "modprobe@target_core_mod.service");
+        assert_word(worker, "Unit", "Wants", "modprobe@iscsi_target_mod.service");
+        assert_word(worker, "Unit", "After", "modprobe@iscsi_target_mod.service");
+        assert_word(worker, "Unit", "Wants", "modprobe@tcp_diag.service");
+        assert_word(worker, "Unit", "After", "modprobe@tcp_diag.service");
         assert_word(worker, "Unit", "After", "sys-kernel-config.mount");
         g_assert_true(g_key_file_has_key(worker, "Service", "TimeoutStopSec", NULL));
 

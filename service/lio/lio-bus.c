@@ -51,8 +51,11 @@ static int request_read(sd_bus_message *m, LioRequest *rq, LioReport *report) {
                                           "%%interface behind a "
                                           "link-local one and only there",
                                           address);
-                if (portal.port == 0)
-                        return lio_refuse(report, REFUSAL_INVALID_PARAMETER, "TCP port 0 of address %s is not a port", address);
+                /* The service has this rule too. Here it holds whatever the service has become. */
+                if (portal.port != ISCSI_PORT_SYSTEM && portal.port < 1024)
+                        return lio_refuse(report, REFUSAL_INVALID_PARAMETER,
+                                          "TCP port %u of address %s is not offered: take 1024 to 65535, or 860", portal.port,
+                                          address);
                 for (size_t i = 0; i < rq->n_portals; i++)
                         if (portal_compare(rq->portals + i, &portal) == 0)
                                 return lio_refuse(report, REFUSAL_INVALID_PARAMETER, "Portal %s is given twice",

@@ -75,8 +75,10 @@ static int make_node(const Lio *lio, Steps *steps, const char *name) {
         return r < 0 ? steps_refuse(steps, REFUSAL_FAILED, "make node", path, r) : 0;
 }
 
+/* An empty node is taken over whoever made it; one with ports is in somebody's use. */
 int lio_create_node(const Lio *lio, const LioRequest *rq, LioReport *report) {
         _cleanup_close_ int lock_fd = -1;
+        _cleanup_(lio_node_done) LioNode node = {};
         Steps steps;
         int r;
 
@@ -86,6 +88,15 @@ int lio_create_node(const Lio *lio, const LioRequest *rq, LioReport *report) {
         r = lio_check_engine(lio, true, report);
         if (r < 0)
                 return r;
+        r = lio_load_node(lio, rq->node, &node, report);
+        if (r < 0)
+                return r;
+        if (node.n_ports > 0)
+                return lio_refuse(report, REFUSAL_NAME_IN_USE,
+                                  "Node %s exists in the kernel and has %zu target portal groups, made by another program; "
+                                  "choose another name, "
+                                  "or remove it with the program that made it",
+                                  rq->node, node.n_ports);
 
         steps_begin(&steps, lio->peer_fd, report, true);
         return end_making(&steps, make_node(lio, &steps, rq->node));

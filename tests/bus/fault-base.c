@@ -101,7 +101,7 @@ const Operation operation_delete_port = { "delete-port", call_delete_port, rever
 const Operation operation_bind = { "bind", call_bind, revert_bind,
                                    "ProtocolEndpointNonExistent:4096 TCPProtocolEndpointInUse:4098" };
 const Operation operation_unbind = { "unbind", call_unbind, revert_unbind, "" };
-const Operation operation_create_node = { "create-node", call_create_node, revert_create_node, "" };
+const Operation operation_create_node = { "create-node", call_create_node, revert_create_node, "NameInUse:32777" };
 const Operation operation_delete_node = { "delete-node", call_delete_node, build, "SessionsActive:4097" };
 
 unsigned operation_code(const Operation *o, const char *name) {

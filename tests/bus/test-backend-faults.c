@@ -22,7 +22,7 @@ static const Step steps[] = {
         { &operation_delete_port, "DeleteTargetPort", 1, ALWAYS " SessionsActive" },
         { &operation_bind, "BindPortal", 1, ALWAYS " " OF_PORTALS " ProtocolEndpointNonExistent" },
         { &operation_unbind, "UnbindPortal", 1, ALWAYS },
-        { &operation_create_node, "CreateNode", 1, ALWAYS },
+        { &operation_create_node, "CreateNode", 1, ALWAYS " NameInUse" },
         { &operation_delete_node, "CheckSessions", 1, ALWAYS " SessionsActive" },
         { &operation_delete_node, "DeleteTargetPort", 1, ALWAYS " SessionsActive" },
         { &operation_delete_node, "DeleteTargetPort", 2, ALWAYS " SessionsActive" },

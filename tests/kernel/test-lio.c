@@ -137,6 +137,9 @@ static void test_nodes(void) {
 
         expect_success(call_node(w, "CreateNode", NODE_A));
         expect_success(call_node(w, "CreateNode", NODE_A));
+        tree_mkdir(NODE_A "/tpgt_9");
+        expect_refusal(call_node(w, "CreateNode", NODE_A), REFUSAL_NAME_IN_USE, "another program");
+        tree_rmdir(NODE_A "/tpgt_9");
         expect_success(call_node(w, "CreateNode", "eui.02004567a425678d"));
         seen = observe(w);
         g_assert_cmpstr(seen, ==, "eui.02004567a425678d " NODE_A);

@@ -162,7 +162,7 @@ static void test_observe_limits(Fixture *f, gconstpointer data) {
 
 /* What interfaces/org.iscsi.Backend.xml lets each verb answer besides what all may, in its words. */
 static const char *const errors_of_verbs[_BACKEND_VERB_MAX] = {
-        [BACKEND_CREATE_NODE] = "Degraded",
+        [BACKEND_CREATE_NODE] = "Degraded NameInUse",
         [BACKEND_DELETE_NODE] = "Degraded",
         [BACKEND_CREATE_TARGET_PORT] =
                 "Degraded IdentifierInUse TCPProtocolEndpointInUse AddressInUse AddressOverlap PortalShadowed ScopeMissing",

@@ -202,7 +202,7 @@ static int polkit_answered(sd_bus_message *reply, void *userdata, _unused_ sd_bu
                 question_answer(q, VERDICT_GRANTED, NULL);
         else if (challenge && sd_bus_message_get_allow_interactive_authorization(q->message) <= 0)
                 question_refuse(q, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
-                                "%s needs a person to authenticate, and the call does not allow to ask one", q->action);
+                                "%s needs a person to authenticate, and the call does not allow asking one", q->action);
         else
                 question_refuse(q, SD_BUS_ERROR_ACCESS_DENIED, "polkit does not allow %s to uid %u", q->action,
                                 (unsigned) q->uid);

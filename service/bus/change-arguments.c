@@ -76,8 +76,10 @@ static int read_option(Arguments *a, const ChangeKind *kind, sd_bus_message *m, 
         int r;
 
         if (!is_option_of(kind, key))
-                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Option \"%.*s\" is not defined for %s", excerpt(key, 64), key,
-                              method_name(kind->method));
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Option \"%.*s\" is not defined for %s, which takes %s%s%s",
+                              excerpt(key, 64), key, method_name(kind->method), kind->options ? kind->options[0] : "no options",
+                              kind->options && kind->options[1] ? " and " : "",
+                              kind->options && kind->options[1] ? kind->options[1] : "");
 
         wanted = strcmp(key, "Name") == 0 ? "s" : "aq";
         r = sd_bus_message_peek_type(m, NULL, &contents);

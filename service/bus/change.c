@@ -162,9 +162,13 @@ static void task_free(Task *t) {
 }
 
 static void task_log(const Task *t, const char *outcome, const char *detail) {
+        char uid[32] = "unknown";
+
         /* One line for each call that changes or wants to change something: who, what, and how it ended. */
-        log_info("%s for %s (uid %d): %s%s%s", method_name(t->change.kind->method), sd_bus_message_get_sender(t->message),
-                 (int) t->uid, outcome, detail ? ": " : "", detail ? detail : "");
+        if (t->uid != (uid_t) -1)
+                (void) snprintf(uid, sizeof(uid), "%u", (unsigned) t->uid);
+        log_info("%s for %s (uid %s): %s%s%s", method_name(t->change.kind->method), sd_bus_message_get_sender(t->message), uid,
+                 outcome, detail ? ": " : "", detail ? detail : "");
 }
 
 static void task_reply(Task *t, const char *path) {

@@ -13,7 +13,9 @@ static int check_group(const Reference *group, PortalGroup **ret, char **ret_why
 
 static int check_tcp_endpoint(const Reference *endpoint, TcpEndpoint **ret, char **ret_why) {
         *ret = reference_tcp(endpoint);
-        return *ret ? 0 : refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why, "%s is not a TCP endpoint", endpoint->text);
+        return *ret ? 0
+                    : refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why,
+                             "%s is not a TCP endpoint; busctl tree shows those that exist", endpoint->text);
 }
 
 int check_create_tcp_endpoint(Model *m, const Abilities *a, const Reference *ip, uint16_t port, const Reference *group,

@@ -67,6 +67,18 @@ int check_text(const char *what, const char *text, char **ret_why) {
         return 0;
 }
 
+/* For people: "10.0.0.1:3260" rather than the path. */
+static const char *endpoint_name(const Object *o) {
+        switch (o->type) {
+        case OBJECT_TCP_ENDPOINT:
+                return ((const TcpEndpoint *) o)->name;
+        case OBJECT_IP_ENDPOINT:
+                return ((const IpEndpoint *) o)->name;
+        default:
+                return o->path;
+        }
+}
+
 static const char *role_name(uint16_t role) {
         return role == ROLE_TARGET ? "target" : "initiator";
 }
@@ -169,8 +181,8 @@ static int check_portal_unused(Model *m, Node *n, const Reference *portal, char 
                 return 0;
 
         return refuse(REFUSAL_TCP_IN_USE, ret_why,
-                      "TCP endpoint %s is used by port %012llX of the same node %s; a portal belongs to one portal group of a "
-                      "node, take another",
+                      "TCP endpoint %s is used by port %012llX of the same node %s; a portal serves one port of "
+                      "a node, take another portal",
                       t->name, (unsigned long long) user->key.identifier, n->name);
 }
 
@@ -301,7 +313,8 @@ int check_delete_port(Model *m, const Reference *port, Port **ret, char **ret_wh
         int r;
 
         if (!p)
-                return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why, "%s is not an iSCSI port", port->text);
+                return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why,
+                              "%s is not an iSCSI port; busctl tree shows those that exist", port->text);
         r = check_port_managed(p, ret_why);
         if (r != 0)
                 return r;
@@ -317,7 +330,8 @@ int check_bind_port(Model *m, const Abilities *a, const Reference *port, const R
         int r;
 
         if (!p)
-                return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why, "%s is not an iSCSI port", port->text);
+                return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why,
+                              "%s is not an iSCSI port; busctl tree shows those that exist", port->text);
         if (!portal->object)
                 return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why, "%s names no endpoint; busctl tree shows those that exist",
                               portal->text);
@@ -329,7 +343,7 @@ int check_bind_port(Model *m, const Abilities *a, const Reference *port, const R
                 return r;
         if (port_find_binding(p, portal->object))
                 return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Port %012llX of node %s is bound to %s already",
-                              (unsigned long long) p->key.identifier, p->key.node->name, portal->text);
+                              (unsigned long long) p->key.identifier, p->key.node->name, endpoint_name(portal->object));
 
         r = check_portal_bound(portal, ret_why);
         if (r != 0)
@@ -367,23 +381,26 @@ int check_unbind_port(Model *m, const Reference *port, const Reference *portal, 
         int r;
 
         if (!p)
-                return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why, "%s is not an iSCSI port", port->text);
+                return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why,
+                              "%s is not an iSCSI port; busctl tree shows those that exist", port->text);
         if (!portal->object)
-                return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why, "%s names no endpoint", portal->text);
+                return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why, "%s names no endpoint; busctl tree shows those that exist",
+                              portal->text);
 
         b = port_find_binding(p, portal->object);
         if (!b)
                 return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
                               "Port %012llX of node %s is not bound to %s; its BindsTo property says to which",
-                              (unsigned long long) p->key.identifier, p->key.node->name, portal->text);
+                              (unsigned long long) p->key.identifier, p->key.node->name, endpoint_name(portal->object));
         r = check_port_managed(p, ret_why);
         if (r != 0)
                 return r;
         if (p->n_bindings == 1)
-                return refuse(REFUSAL_LAST_PORTAL, ret_why,
-                              "%s is the last portal of port %012llX, and a port has at least one; bind another first, or delete "
-                              "the port",
-                              portal->text, (unsigned long long) p->key.identifier);
+                return refuse(
+                        REFUSAL_LAST_PORTAL, ret_why,
+                        "Portal %s is the last one of port %012llX of node %s, and a port has at least one; bind another first, "
+                        "or delete the port",
+                        endpoint_name(portal->object), (unsigned long long) p->key.identifier, p->key.node->name);
 
         *ret = p;
         *ret_binding = b;
@@ -452,7 +469,8 @@ int check_delete_node(Model *m, const Reference *node, Node **ret, char **ret_wh
         int r;
 
         if (!n)
-                return refuse(REFUSAL_NODE_NON_EXISTENT, ret_why, "%s is not an iSCSI node", node->text);
+                return refuse(REFUSAL_NODE_NON_EXISTENT, ret_why, "%s is not an iSCSI node; busctl tree shows those that exist",
+                              node->text);
         r = check_node_managed(n, ret_why);
         if (r != 0)
                 return r;

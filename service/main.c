@@ -9,7 +9,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#include "basic/log.h"
+#include "common/log.h"
 #include "bus/authority.h"
 #include "bus/change.h"
 #include "bus/manager.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "backend/backend-internal.h"
-#include "basic/log.h"
+#include "common/log.h"
 
 static void model_turn(Backend *b) {
         Observation nothing = {};

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "basic/log.h"
+#include "common/log.h"
 
 /* An iSCSI name is at most 223 bytes long: RFC 7143 §4.2.7.2. */
 #define NODE_NAME_MAX 223u

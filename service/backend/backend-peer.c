@@ -21,7 +21,7 @@
 
 #include "backend/backend-internal.h"
 #include "backend/backend-peer-message.h"
-#include "basic/log.h"
+#include "common/log.h"
 
 #define USEC_PER_SEC UINT64_C(1000000)
 

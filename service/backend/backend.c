@@ -8,7 +8,7 @@
 #include <utlist.h>
 
 #include "backend/backend-internal.h"
-#include "basic/log.h"
+#include "common/log.h"
 
 static const char *const verb_names[_BACKEND_VERB_MAX] = {
         [BACKEND_CREATE_NODE] = "CreateNode",

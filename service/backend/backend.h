@@ -9,9 +9,9 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#include "basic/macro.h"
-#include "model/address.h"
-#include "model/codes.h"
+#include "common/macro.h"
+#include "common/address.h"
+#include "common/refusal.h"
 
 typedef struct Backend Backend;
 typedef struct BackendCall BackendCall;

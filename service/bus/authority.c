@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "basic/log.h"
+#include "common/log.h"
 
 #define POLKIT_NAME "org.freedesktop.PolicyKit1"
 #define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"

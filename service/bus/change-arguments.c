@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model/name.h"
+#include "common/name.h"
 
 void arguments_done(Arguments *a) {
         free(a->portals);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "bus/change-arguments.h"
-#include "model/name.h"
+#include "common/name.h"
 
 char **details_free(char **d) {
         for (char **p = d; p && *p; p++)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "basic/log.h"
+#include "common/log.h"
 #include "bus/authority.h"
 #include "bus/change-arguments.h"
 #include "bus/change-details.h"

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <sys/random.h>
 
-#include "basic/log.h"
+#include "common/log.h"
 #include "bus/methods.h"
-#include "model/name.h"
+#include "common/name.h"
 
 static bool is_target(unsigned roles) {
         return roles & ROLE_BIT(ROLE_TARGET);

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "basic/log.h"
+#include "common/log.h"
 #include "bus/methods.h"
 
 static bool port_has_backend_steps(uint16_t role) {

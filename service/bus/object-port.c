@@ -7,7 +7,7 @@
 
 #include "bus/objects.h"
 #include "bus/property.h"
-#include "model/name.h"
+#include "common/name.h"
 
 DEFINE_PROPERTY_STRING(property_get_creation_class_name, "CIM_iSCSIProtocolEndpoint");
 DEFINE_PROPERTY_STRING(property_get_other_type_description, "iSCSI");

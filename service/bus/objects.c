@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "basic/log.h"
+#include "common/log.h"
 
 static char *make_path(const Object *o, _unused_ void *userdata) {
         char *path = NULL;

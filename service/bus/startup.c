@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "basic/log.h"
+#include "common/log.h"
 
 /* Of how many nodes a backend may say that it is busy. It does so after it has waited, and if this many are, it is with something that keeps
  * all of them waiting, such as an open targetcli. */

@@ -13,7 +13,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#include "basic/log.h"
+#include "common/log.h"
 
 typedef struct Link Link;
 typedef struct Row Row;

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "basic/log.h"
+#include "common/log.h"
 #include "host/host-private.h"
 #include "host/host-table.h"
 

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#include "basic/macro.h"
-#include "model/address.h"
+#include "common/macro.h"
+#include "common/address.h"
 
 typedef struct Host Host;
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "basic/log.h"
+#include "common/log.h"
 #include "lio/lio-predict.h"
 
 #define BACKEND_INTERFACE "org.iscsi.Backend"

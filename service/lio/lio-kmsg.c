@@ -7,7 +7,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "basic/macro.h"
+#include "common/macro.h"
 
 int kmsg_open(void) {
         _cleanup_close_ int fd = -1;

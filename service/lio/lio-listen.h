@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "basic/macro.h"
-#include "model/address.h"
+#include "common/macro.h"
+#include "common/address.h"
 
 typedef struct Listener {
         int family; /* AF_INET or AF_INET6 */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "basic/macro.h"
+#include "common/macro.h"
 
 /* The kernel's comparison as data: which bytes of the two socket addresses it holds against each other, by the family of the new one.
  * What a family does not use of its socket address is zero. (iscsit_check_np_match()) */

@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "model/address.h"
-#include "model/codes.h"
+#include "common/address.h"
+#include "common/refusal.h"
 
 /* A portal that is in the kernel already, or will be before the new one. */
 typedef struct PortalUse {

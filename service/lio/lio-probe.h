@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "lio/lio-listen.h"
-#include "model/address.h"
+#include "common/address.h"
 
 /* Binds a socket with the options of LIO's own (SO_REUSEADDR, free-bind, v6-only as the host's default says) to PORTAL and closes it
  * again. It never listens, so that probes of several workers, and LIO's sockets meanwhile, do not get in each other's way: with

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "basic/log.h"
+#include "common/log.h"
 #include "lio/lio-internal.h"
 #include "lio/lio-lock.h"
 

@@ -3,8 +3,8 @@
 
 /* Why a verb failed: the meaning and a message for people. It is filled at the point that knows, and travels up beside the errno. */
 
-#include "basic/macro.h"
-#include "model/codes.h"
+#include "common/macro.h"
+#include "common/refusal.h"
 
 typedef struct LioReport {
         Refusal refusal; /* REFUSAL_NONE as long as nothing is known to have failed */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "basic/log.h"
+#include "common/log.h"
 #include "lio/lio-kmsg.h"
 #include "lio/lio-tree.h"
 

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "basic/macro.h"
-#include "model/address.h"
+#include "common/macro.h"
+#include "common/address.h"
 
 #define LIO_NODE_NAME_MAX 223u /* bytes: RFC 7143 §4.2.7.1, and what the kernel takes */
 

@@ -12,7 +12,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-id128.h>
 
-#include "basic/log.h"
+#include "common/log.h"
 #include "lio/lio-bus.h"
 
 typedef struct Options {

@@ -13,9 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "basic/macro.h"
-#include "model/address.h"
-#include "model/identifier.h"
+#include "common/macro.h"
+#include "common/address.h"
+#include "common/identifier.h"
 
 /* uthash ends the process when memory ends, as everything in here that cannot go on does. */
 #include <uthash.h>

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "basic/text.h"
-#include "model/name.h"
+#include "common/text.h"
+#include "common/name.h"
 #include "model/rules-internal.h"
 
 int excerpt(const char *text, size_t max) {

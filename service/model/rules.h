@@ -11,7 +11,7 @@
  * Each check returns 0 with a plan in *RET, or a Refusal (positive) with a sentence for people in *RET_WHY (malloc'ed), or a negative errno. A
  * plan holds pointers into the model and is good until the model changes. */
 
-#include "model/codes.h"
+#include "common/refusal.h"
 #include "model/model.h"
 
 /* What the service as a whole can do, fixed at start. Indexed by role. */

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "basic/log.h"
+#include "common/log.h"
 #include "store/store-internal.h"
 
 static void restore_umaskp(mode_t *mask) {

@@ -16,8 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "basic/macro.h"
-#include "model/address.h"
+#include "common/macro.h"
+#include "common/address.h"
 
 typedef struct Store Store;
 

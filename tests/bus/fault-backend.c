@@ -46,10 +46,10 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include "basic/macro.h"
+#include "common/macro.h"
 #include "fault-plan.h"
 #include "fault-state.h"
-#include "model/codes.h"
+#include "common/refusal.h"
 
 #define INTERFACE "org.iscsi.Backend"
 #define NODE_NAME_MAX 223

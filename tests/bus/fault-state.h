@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "model/address.h"
+#include "common/address.h"
 
 #define FAULT_PORTALS_MAX 64
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Each return code of each method, over the bus: the name of the error and the number at the end of its message. What is noted as seen is in
- * the end held against the tables of service/model/codes.c. */
+ * the end held against the tables of service/common/refusal.c. */
 
 #include <string.h>
 
 #include "calls.h"
 #include "fault-control.h"
 #include "mirror.h"
-#include "model/codes.h"
+#include "common/refusal.h"
 
 #define NODE_NAME "iqn.2026-11.org.example:disk"
 #define NODE_PATH ROOT_PATH "/node/iqn_2e2026_2d11_2eorg_2eexample_3adisk"

@@ -7,7 +7,7 @@
 
 #include "calls.h"
 #include "mirror.h"
-#include "model/codes.h"
+#include "common/refusal.h"
 
 #define N_CALLS 2000
 #define N_CALLS_BETWEEN_LOOKS 40 /* at the objects that there are */

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "model/address.h"
+#include "common/address.h"
 
 #define CALL_TIMEOUT_USEC (60u * 1000000u) /* of a machine that is emulated */
 

@@ -9,8 +9,8 @@
 #include <sys/types.h>
 #include <systemd/sd-bus.h>
 
-#include "basic/macro.h"
-#include "model/codes.h"
+#include "common/macro.h"
+#include "common/refusal.h"
 
 #define TARGET "/sys/kernel/config/target"
 #define ISCSI TARGET "/iscsi"

@@ -2,7 +2,7 @@
 
 #include "backend-fixture.h"
 
-#include "basic/log.h"
+#include "common/log.h"
 
 static unsigned turns;
 

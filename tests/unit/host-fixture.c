@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "host-fixture.h"
-#include "model/address.h"
+#include "common/address.h"
 
 void on_changed(HostEvent event, const HostAddress *a, void *userdata) {
         static const char sign[] = { [HOST_ADDRESS_ADDED] = '+', [HOST_ADDRESS_CHANGED] = '*', [HOST_ADDRESS_REMOVED] = '-' };

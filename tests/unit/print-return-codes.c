@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Prints docs/return-codes.md from the tables of model/codes.c. */
+/* Prints docs/return-codes.md from the tables of common/refusal.c. */
 
 #include <stdio.h>
 #include <string.h>
 
-#include "model/codes.h"
+#include "common/refusal.h"
 
 static const char introduction[] =
         "<!-- SPDX-License-Identifier: LGPL-2.1-or-later -->\n"
-        "<!-- Made from service/model/codes.c. To renew: build/tests/unit/print-return-codes > docs/return-codes.md -->\n"
+        "<!-- Made from service/common/refusal.c. To renew: build/tests/unit/print-return-codes > docs/return-codes.md -->\n"
         "\n"
         "# Return codes\n"
         "\n"

@@ -16,7 +16,7 @@
 #include <systemd/sd-bus.h>
 #include <unistd.h>
 
-#include "basic/macro.h"
+#include "common/macro.h"
 
 /* Code that runs in a worker must not use GTest: its lines would end up in the test's protocol. */
 #define MUST(expression) ((expression) ? (void) 0 : abort())

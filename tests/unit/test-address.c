@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "basic/macro.h"
-#include "model/address.h"
+#include "common/macro.h"
+#include "common/address.h"
 
 /* CANONICAL is NULL of what is refused. */
 typedef struct Case {

@@ -9,7 +9,7 @@
 
 #include "backend-fixture.h"
 #include "backend/backend.h"
-#include "basic/log.h"
+#include "common/log.h"
 
 static Portal portal(const char *text) {
         Portal p;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "host/host-table.h"
-#include "model/address.h"
+#include "common/address.h"
 
 /* The table is compiled with this as its calloc(). */
 void *test_calloc(size_t n, size_t size);

@@ -6,8 +6,8 @@
 #include <glib.h>
 #include <string.h>
 
-#include "basic/macro.h"
-#include "model/identifier.h"
+#include "common/macro.h"
+#include "common/identifier.h"
 
 typedef struct Case {
         const char *text;

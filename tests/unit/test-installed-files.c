@@ -7,7 +7,7 @@
 #include <libxml/parser.h>
 #include <string.h>
 
-#include "model/codes.h"
+#include "common/refusal.h"
 #include "xml-file.h"
 
 #define SERVICE "org.iscsi.ConfigurationService"
@@ -205,7 +205,7 @@ static char *check_message_rule(const xmlNode *rule) {
         return g_strjoin(" ", interface, member, NULL);
 }
 
-/* The default policy: first the denial, then exactly the standard interfaces and the methods of model/codes.c. */
+/* The default policy: first the denial, then exactly the standard interfaces and the methods of common/refusal.c. */
 static void check_default_policy(const xmlNode *policy) {
         static const char *const standard[] = {
                 "org.freedesktop.DBus.Properties",

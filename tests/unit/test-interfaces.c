@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The files in interfaces/: what D-Bus demands of an introspection document, what this project demands of its documentation, and that
- * methods and codes are those of model/codes.c.
+ * methods and codes are those of common/refusal.c.
  *
  * The checks are functions that return a description of the first fault, so that they can be tried on faulty documents too. */
 
 #include <string.h>
 #include <systemd/sd-bus.h>
 
-#include "model/codes.h"
+#include "common/refusal.h"
 #include "xml-file.h"
 
 #define EMITS_CHANGED "org.freedesktop.DBus.Property.EmitsChangedSignal"
@@ -287,7 +287,7 @@ static char *check_common_codes(const xmlNode *interface) {
         return NULL;
 }
 
-/* All faults of the contract with model/codes.c. */
+/* All faults of the contract with common/refusal.c. */
 static char *check_codes(xmlDoc *doc) {
         xmlNode *i = interface_of(doc);
         unsigned n_methods = 0;
@@ -303,7 +303,7 @@ static char *check_codes(xmlDoc *doc) {
                 for (m = 0; m < _METHOD_MAX; m++)
                         if (g_str_equal(method_name(m), xml_attribute(e, "name")))
                                 break;
-                f = m < _METHOD_MAX ? check_method_codes(e, m) : fault(e, "codes.c does not know this method");
+                f = m < _METHOD_MAX ? check_method_codes(e, m) : fault(e, "common/refusal.c does not know this method");
                 n_methods++;
         }
 

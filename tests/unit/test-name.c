@@ -6,9 +6,9 @@
 #include <glib.h>
 #include <string.h>
 
-#include "basic/macro.h"
-#include "model/identifier.h"
-#include "model/name.h"
+#include "common/macro.h"
+#include "common/identifier.h"
+#include "common/name.h"
 
 #define DOMAIN "iqn.2001-04.com.example"
 

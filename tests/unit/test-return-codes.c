@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* docs/return-codes.md says what the tables of model/codes.c say. */
+/* docs/return-codes.md says what the tables of common/refusal.c say. */
 
 #include <glib.h>
 #include <string.h>
 
-#include "model/codes.h"
+#include "common/refusal.h"
 
 static char *printed;
 
@@ -19,7 +19,7 @@ static void test_file(void) {
                 g_test_message("%s", error->message);
 
         if (g_strcmp0(committed, printed) != 0)
-                g_test_message("docs/return-codes.md is not what service/model/codes.c says. To renew it: "
+                g_test_message("docs/return-codes.md is not what service/common/refusal.c says. To renew it: "
                                "build/tests/unit/print-return-codes > docs/return-codes.md");
 
         g_assert_true(g_strcmp0(committed, printed) == 0);

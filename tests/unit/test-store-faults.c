@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "basic/log.h"
+#include "common/log.h"
 #include "store-faults.h"
 #include "store-fixture.h"
 

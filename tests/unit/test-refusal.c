@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "basic/macro.h"
-#include "model/codes.h"
+#include "common/macro.h"
+#include "common/refusal.h"
 
 /* CIM_iSCSIConfigurationService (schema 2.51) and what it leaves to vendors. */
 #define CODE_METHOD_FIRST 4096u
@@ -280,14 +280,14 @@ static void test_unknown_error_names(void) {
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
-        g_test_add_func("/codes/create-port-contract", test_create_port_contract);
-        g_test_add_func("/codes/other-contracts", test_other_contracts);
-        g_test_add_func("/codes/common-contract", test_common_contract);
-        g_test_add_func("/codes/method-tables", test_method_tables);
-        g_test_add_func("/codes/method-names", test_method_names);
-        g_test_add_func("/codes/refusals", test_refusals);
-        g_test_add_func("/codes/none", test_none);
-        g_test_add_func("/codes/unknown", test_unknown);
-        g_test_add_func("/codes/unknown-error-names", test_unknown_error_names);
+        g_test_add_func("/refusal/create-port-contract", test_create_port_contract);
+        g_test_add_func("/refusal/other-contracts", test_other_contracts);
+        g_test_add_func("/refusal/common-contract", test_common_contract);
+        g_test_add_func("/refusal/method-tables", test_method_tables);
+        g_test_add_func("/refusal/method-names", test_method_names);
+        g_test_add_func("/refusal/refusals", test_refusals);
+        g_test_add_func("/refusal/none", test_none);
+        g_test_add_func("/refusal/unknown", test_unknown);
+        g_test_add_func("/refusal/unknown-error-names", test_unknown_error_names);
         return g_test_run();
 }

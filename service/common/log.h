@@ -5,7 +5,7 @@
 
 #include <syslog.h>
 
-#include "basic/macro.h"
+#include "common/macro.h"
 
 /* Lines less important than LEVEL (syslog's numbers, default LOG_INFO) are dropped. */
 void log_set_max_level(int level);

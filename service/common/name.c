@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "model/name.h"
+#include "common/name.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -9,8 +9,8 @@
 #include <string.h>
 #include <stringprep.h>
 
-#include "basic/macro.h"
-#include "model/identifier.h"
+#include "common/macro.h"
+#include "common/identifier.h"
 
 static bool is_label_char(char c) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "basic/log.h"
+#include "common/log.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "basic/text.h"
+#include "common/text.h"
 
 static int log_max_level = LOG_INFO;
 

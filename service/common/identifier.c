@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "model/identifier.h"
+#include "common/identifier.h"
 
 #include <errno.h>
 #include <stdio.h>

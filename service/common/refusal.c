@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "model/codes.h"
+#include "common/refusal.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "basic/macro.h"
+#include "common/macro.h"
 
 typedef struct RefusalInfo {
         uint32_t common_code; /* 0: numbered per method */

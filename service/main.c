@@ -9,6 +9,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "bus/authority.h"
 #include "bus/change.h"
@@ -16,7 +17,6 @@
 #include "bus/objects.h"
 #include "bus/startup.h"
 
-#define USEC_PER_SEC UINT64_C(1000000)
 #define BACKEND_WORKERS_MAX 8u
 
 typedef enum BackendChoice {

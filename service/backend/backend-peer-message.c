@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/log.h"
+#include "common/text.h"
 
 /* An iSCSI name is at most 223 bytes long: RFC 7143 §4.2.7.2. */
 #define NODE_NAME_MAX 223u
@@ -97,37 +99,15 @@ int peer_call_to_message(const BackendCall *c, sd_bus *bus, sd_bus_message **ret
         return 0;
 }
 
-/* A copy of at most PEER_TEXT_MAX bytes, cut between characters, with a blank for each control character. */
+/* A copy of at most PEER_TEXT_MAX bytes, cut between characters, with blanks for control characters. */
 static char *clean_text(const char *text) {
         char *copy;
-        size_t n;
 
-        n = strnlen(text, PEER_TEXT_MAX + 1);
-        if (n > PEER_TEXT_MAX)
-                /* The byte behind the end must not be one that continues a character. */
-                for (n = PEER_TEXT_MAX; n > 0 && ((unsigned char) text[n] & 0xc0) == 0x80; n--)
-                        ;
-
-        copy = strndup(text, n);
-        if (!copy)
-                return NULL;
-
-        for (char *p = copy; *p; p++) {
-                unsigned char c = (unsigned char) *p, d = (unsigned char) p[1];
-
-                if (c < 0x20 || c == 0x7f)
-                        *p = ' ';
-                else if (c == 0xc2 && d >= 0x80 && d < 0xa0) /* U+0080…U+009F */
-                        p[0] = p[1] = ' ';
-        }
+        copy = strndup(text, (size_t) text_excerpt(text, PEER_TEXT_MAX));
+        if (copy)
+                text_mask_controls(copy, ' ');
 
         return copy;
-}
-
-static bool has_control_character(const char *text) {
-        _cleanup_free_ char *clean = clean_text(text);
-
-        return !clean || strcmp(clean, text) != 0;
 }
 
 static void read_error(const sd_bus_error *e, const char *backend, BackendVerb verb, PeerAnswer *a) {
@@ -177,21 +157,6 @@ static void _printf_(2, 3) skip_entry(Reader *reader, const char *format, ...) {
         log_warning("Backend %s observed what cannot be, left out: %s", reader->backend, what ?: "(out of memory)");
 }
 
-/* Makes room for one more element behind the N that are there; the room is doubled whenever N is a power of two. */
-static int grow(void *array, size_t n, size_t size) {
-        void **p = array, *q;
-
-        if (n & (n - 1))
-                return 0;
-
-        q = reallocarray(*p, n ? 2 * n : 1, size);
-        if (!q)
-                return -ENOMEM;
-
-        *p = q;
-        return 0;
-}
-
 static int read_portals(Reader *reader, sd_bus_message *m, const char *node, ObservedPort *port) {
         int r;
 
@@ -221,7 +186,7 @@ static int read_portals(Reader *reader, sd_bus_message *m, const char *node, Obs
                 portal.portal.port = tcp_port;
                 portal.listening = listening;
 
-                r = grow(&port->portals, port->n_portals, sizeof(ObservedPortal));
+                r = array_grow(&port->portals, port->n_portals, sizeof(ObservedPortal));
                 if (r < 0)
                         return r;
                 port->portals[port->n_portals++] = portal;
@@ -242,7 +207,7 @@ static int read_ports(Reader *reader, sd_bus_message *m, ObservedNode *node) {
                 if (++reader->n_ports > OBSERVED_PORTS_MAX)
                         return -E2BIG;
 
-                r = grow(&node->ports, node->n_ports, sizeof(ObservedPort));
+                r = array_grow(&node->ports, node->n_ports, sizeof(ObservedPort));
                 if (r < 0)
                         return r;
                 port = &node->ports[node->n_ports++];
@@ -287,13 +252,13 @@ static int read_nodes(Reader *reader, sd_bus_message *m) {
                         return r;
 
                 /* That it is UTF-8 was checked by sd-bus. */
-                if (!*name || strlen(name) > NODE_NAME_MAX || has_control_character(name)) {
+                if (!*name || strlen(name) > NODE_NAME_MAX || text_has_controls(name)) {
                         skip_entry(reader, "node \"%.256s\"", name);
                         r = sd_bus_message_skip(m, "a(qba(sqb))");
                 } else {
                         ObservedNode *node;
 
-                        r = grow(&o->nodes, o->n_nodes, sizeof(ObservedNode));
+                        r = array_grow(&o->nodes, o->n_nodes, sizeof(ObservedNode));
                         if (r < 0)
                                 return r;
                         node = &o->nodes[o->n_nodes++];

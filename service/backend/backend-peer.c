@@ -16,14 +16,12 @@
 #include <string.h>
 #include <sys/un.h>
 #include <systemd/sd-bus.h>
-#include <time.h>
 #include <utlist.h>
 
 #include "backend/backend-internal.h"
 #include "backend/backend-peer-message.h"
+#include "common/clock.h"
 #include "common/log.h"
-
-#define USEC_PER_SEC UINT64_C(1000000)
 
 /* A longer deadline is none, and might not fit into the clock. */
 #define DEADLINE_USEC_MAX (UINT64_C(365) * 24 * 3600 * USEC_PER_SEC)
@@ -250,7 +248,6 @@ static int connection_new(Peer *p, Connection **ret) {
 
 static int connection_send(Connection *c, BackendCall *call) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        struct timespec now;
         int r;
 
         r = peer_call_to_message(call, c->bus, &m);
@@ -259,9 +256,7 @@ static int connection_send(Connection *c, BackendCall *call) {
 
         /* sd-bus' own timeout begins only after authentication, so the deadline is a timer of ours. The clock is read anew:
          * the event loop's time is that of its last wake-up. */
-        (void) clock_gettime(CLOCK_MONOTONIC, &now);
-        r = sd_event_source_set_time(c->deadline, (uint64_t) now.tv_sec * USEC_PER_SEC + (uint64_t) now.tv_nsec / 1000 +
-                                                          c->peer->deadline_usec);
+        r = sd_event_source_set_time(c->deadline, monotonic_usec() + c->peer->deadline_usec);
         if (r < 0)
                 return r;
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 
 #define POLKIT_NAME "org.freedesktop.PolicyKit1"
@@ -46,13 +47,6 @@ struct Question {
 
 uid_t question_uid(const Question *q) {
         return q->uid;
-}
-
-static uint64_t now_usec(void) {
-        struct timespec t;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
 }
 
 /* The bus may have many calls to carry before it comes to our questions. Until it does, they wait there, not here: or else there would be no
@@ -174,7 +168,7 @@ static int polkit_answered(sd_bus_message *reply, void *userdata, _unused_ sd_bu
                             e->message ? e->message : e->name);
 
                 /* The bus, too, says NoReply: when polkit ends without having answered. */
-                if (now_usec() >= q->expires_usec) {
+                if (monotonic_usec() >= q->expires_usec) {
                         question_cancel(q);
                         question_refuse(q, ERROR_NAME_PREFIX "Timeout",
                                         "polkit did not answer whether %s is allowed; see whether polkit.service is well (%u)",
@@ -241,7 +235,7 @@ static int question_ask_polkit(Question *q) {
         if (r < 0)
                 return r;
 
-        q->expires_usec = interactive ? UINT64_MAX : now_usec() + a->deadline_usec;
+        q->expires_usec = interactive ? UINT64_MAX : monotonic_usec() + a->deadline_usec;
         r = sd_bus_call_async(a->bus, &q->slot, m, polkit_answered, q, interactive ? UINT64_MAX : a->deadline_usec);
         if (r < 0)
                 return r;

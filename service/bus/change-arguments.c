@@ -2,12 +2,12 @@
 
 #include "bus/change-arguments.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/name.h"
+#include "common/text.h"
 
 void arguments_done(Arguments *a) {
         free(a->portals);
@@ -77,8 +77,8 @@ static int read_option(Arguments *a, const ChangeKind *kind, sd_bus_message *m, 
 
         if (!is_option_of(kind, key))
                 return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Option \"%.*s\" is not defined for %s, which takes %s%s%s",
-                              excerpt(key, 64), key, method_name(kind->method), kind->options ? kind->options[0] : "no options",
-                              kind->options && kind->options[1] ? " and " : "",
+                              text_excerpt(key, 64), key, method_name(kind->method),
+                              kind->options ? kind->options[0] : "no options", kind->options && kind->options[1] ? " and " : "",
                               kind->options && kind->options[1] ? kind->options[1] : "");
 
         wanted = strcmp(key, "Name") == 0 ? "s" : "aq";
@@ -194,9 +194,8 @@ char *path_decode_below(const char *path, const char *prefix) {
         start = strndup(path, n + 1 + strcspn(path + n + 1, "/"));
         if (!start || sd_bus_path_decode(start, prefix, &name) <= 0)
                 return NULL;
-        for (const char *p = name; *p; p++)
-                if (iscntrl((unsigned char) *p))
-                        return NULL;
+        if (text_has_controls(name))
+                return NULL;
 
         return TAKE_PTR(name);
 }

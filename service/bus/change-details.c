@@ -9,6 +9,7 @@
 
 #include "bus/change-arguments.h"
 #include "common/name.h"
+#include "common/text.h"
 
 char **details_free(char **d) {
         for (char **p = d; p && *p; p++)
@@ -189,9 +190,7 @@ int details_new(const Arguments *a, const ChangeKind *kind, char ***ret) {
                         d[n] = details[i].describe(a, kind);
                         if (!d[n++])
                                 return -ENOMEM;
-                        for (char *p = d[n - 1]; *p; p++)
-                                if (iscntrl((unsigned char) *p))
-                                        *p = '?';
+                        text_mask_controls(d[n - 1], '?');
                 }
 
         *ret = TAKE_PTR(d);

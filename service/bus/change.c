@@ -344,7 +344,7 @@ static void task_backend(Task *t) {
         if (t->call)
                 return;
 
-        if (c->kind->deletes) {
+        if (c->kind->saves_last) {
                 r = c->kind->save(c);
                 if (r < 0) {
                         task_begin_undo(t, REFUSAL_FAILED, store_failure(t->changes->manager, r), false);
@@ -470,7 +470,7 @@ static void task_start(Task *t) {
                 t->entered = true;
         }
 
-        if (!c->kind->deletes) {
+        if (!c->kind->saves_last) {
                 r = c->kind->save(c);
                 if (r < 0) {
                         task_begin_undo(t, REFUSAL_FAILED, store_failure(t->changes->manager, r), false);

@@ -74,7 +74,7 @@ struct ChangeKind {
         /* The rules: fills the plan. Refusal (positive) with its sentence, or 0. */
         int (*check)(Change *c, char **ret_why);
 
-        bool deletes; /* backend first, then the store */
+        bool saves_last; /* backend first, then the store */
 
         /* Makes it durable, and takes that back. NULL: nothing to take back. */
         int (*save)(Change *c);

@@ -84,7 +84,7 @@ const ChangeKind change_delete_tcp_endpoint = {
         .action = ACTION("manage-portals"),
         .details = endpoint_details,
         .check = delete_tcp_endpoint_check,
-        .deletes = true,
+        .saves_last = true,
         .save = delete_tcp_endpoint_save,
         .finish = delete_tcp_endpoint_finish,
 };
@@ -147,7 +147,7 @@ const ChangeKind change_delete_portal_group = {
         .action = ACTION("manage-portals"),
         .details = group_details,
         .check = delete_portal_group_check,
-        .deletes = true,
+        .saves_last = true,
         .save = delete_portal_group_save,
         .finish = delete_portal_group_finish,
 };
@@ -200,7 +200,7 @@ const ChangeKind change_remove_member = {
         .action = ACTION("manage-portals"),
         .details = portal_details,
         .check = remove_member_check,
-        .deletes = true,
+        .saves_last = true,
         .save = save_no_member,
         .finish = remove_member_finish,
 };

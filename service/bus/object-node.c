@@ -7,6 +7,8 @@
 
 #include "bus/objects.h"
 #include "bus/property.h"
+#include "common/hash.h"
+#include "common/text.h"
 
 #define DEVICE_ID_MAX 64u /* CIM_LogicalDevice.DeviceID: MaxLen(64), less than an iSCSI name may have */
 
@@ -20,17 +22,12 @@ DEFINE_PROPERTY_BOOL(property_get_managed, ((Node *) userdata)->managed);
 static int property_get_device_id(PROPERTY_ARGUMENTS) {
         const Node *n = userdata;
         char id[DEVICE_ID_MAX + 1];
-        uint64_t hash = 14695981039346656037ull; /* FNV-1a */
-        size_t length = DEVICE_ID_MAX - 17;
 
         if (strlen(n->name) <= DEVICE_ID_MAX)
                 return sd_bus_message_append(reply, "s", n->name);
 
-        for (const unsigned char *p = (const unsigned char *) n->name; *p; p++)
-                hash = (hash ^ *p) * 1099511628211ull;
-        while (length > 0 && ((unsigned char) n->name[length] & 0xC0) == 0x80) /* not inside a character */
-                length--;
-        (void) snprintf(id, sizeof(id), "%.*s~%016llx", (int) length, n->name, (unsigned long long) hash);
+        (void) snprintf(id, sizeof(id), "%.*s~%016llx", text_excerpt(n->name, DEVICE_ID_MAX - 17), n->name,
+                        (unsigned long long) hash_text(n->name));
         return sd_bus_message_append(reply, "s", id);
 }
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/log.h"
 
 static char *make_path(const Object *o, _unused_ void *userdata) {
@@ -129,15 +130,11 @@ static int find_portal_group(_unused_ sd_bus *bus, const char *path, _unused_ co
 
 /* Grows *LIST, whose N entries and terminating NULL are malloc'ed as sd-bus wants them. */
 static int path_list_add(char ***list, size_t *n, const char *path) {
-        char **l;
+        int r;
 
-        /* Doubling at powers of two, so that long lists are not copied for each entry. */
-        if ((*n & (*n + 1)) == 0) {
-                l = realloc(*list, (2 * (*n + 1)) * sizeof(char *));
-                if (!l)
-                        return -ENOMEM;
-                *list = l;
-        }
+        r = array_grow(list, *n + 1, sizeof(char *));
+        if (r < 0)
+                return r;
 
         (*list)[*n] = strdup(path);
         if (!(*list)[*n])

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/log.h"
 
 /* Of how many nodes a backend may say that it is busy. It does so after it has waited, and if this many are, it is with something that keeps
@@ -248,14 +249,11 @@ static void settle_without_backend(Manager *m) {
 }
 
 static int startup_add_job(Startup *s, Node *n, Port *p) {
-        Job *jobs;
+        int r;
 
-        if ((s->n_jobs & (s->n_jobs + 1)) == 0) {
-                jobs = realloc(s->jobs, 2 * (s->n_jobs + 1) * sizeof(Job));
-                if (!jobs)
-                        return -ENOMEM;
-                s->jobs = jobs;
-        }
+        r = array_grow(&s->jobs, s->n_jobs, sizeof(Job));
+        if (r < 0)
+                return r;
 
         s->jobs[s->n_jobs++] = (Job){ n, p };
         return 0;

@@ -28,7 +28,7 @@ static void log_line(int level, const char *text, const char *cause) {
                 return;
         }
 
-        text_mask_controls(line);
+        text_mask_controls(line, '?');
 
         /* One call per line: lines of several processes then do not mix. */
         (void) fprintf(stderr, "%s\n", line);

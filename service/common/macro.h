@@ -3,6 +3,7 @@
 
 /* The few macros that make ownership visible: a variable marked with a cleanup attribute frees itself, TAKE_PTR() hands it over. */
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -48,5 +49,11 @@ static inline void closep(int *fd) {
                 (void) close(*fd);
 }
 
+static inline void closedirp(DIR **d) {
+        if (*d)
+                (void) closedir(*d);
+}
+
 #define _cleanup_free_ _cleanup_(freep)
 #define _cleanup_close_ _cleanup_(closep)
+#define _cleanup_closedir_ _cleanup_(closedirp)

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Texts of callers and other programs in lines that people read. */
+/* Texts of callers and other programs in lines that people read.
+ *
+ * Control characters are those of ASCII and Unicode's second set, U+0080 to U+009F: a terminal obeys both, and the journal shows a line that
+ * has any as a blob. */
 
-/* Replaces control characters, those of Unicode's second set (U+0080 to U+009F, two bytes of UTF-8) too, with '?' for each byte: a terminal obeys
- * both, and the journal shows a line that has any as a blob. */
-static inline void text_mask_controls(char *text) {
-        for (unsigned char *p = (unsigned char *) text; *p; p++)
-                if (*p < 0x20 || *p == 0x7f)
-                        *p = '?';
-                else if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
-                        p[0] = p[1] = '?';
-}
+#include <stdbool.h>
+#include <stddef.h>
+
+bool text_has_controls(const char *text);
+
+/* Replaces each byte of a control character with WITH. */
+void text_mask_controls(char *text, char with);
+
+/* Replaces every byte that is not printable ASCII with '?'. */
+void text_mask_unprintable(char *text);
+
+/* How many bytes of TEXT to print with "%.*s": at most MAX, and no part of a character, since the bus carries whole ones alone. */
+int text_excerpt(const char *text, size_t max);

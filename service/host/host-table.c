@@ -14,6 +14,7 @@
 #include <utlist.h>
 
 #include "common/log.h"
+#include "common/text.h"
 
 typedef struct Link Link;
 typedef struct Row Row;
@@ -371,11 +372,9 @@ int host_table_set_link(HostTable *t, HostSource source, int ifindex, const char
                 return 0;
 
         memset(link->name, 0, sizeof(link->name));
-        memset(link->shown, 0, sizeof(link->shown));
-        for (size_t i = 0; name[i] && i < sizeof(link->name) - 1; i++) {
-                link->name[i] = name[i];
-                link->shown[i] = name[i] > 0x20 && name[i] < 0x7f ? name[i] : '?';
-        }
+        strncpy(link->name, name, sizeof(link->name) - 1);
+        memcpy(link->shown, link->name, sizeof(link->shown));
+        text_mask_unprintable(link->shown);
         link->complained = false;
 
         DL_FOREACH(link->rows, row) {

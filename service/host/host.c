@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "host/host-private.h"
 #include "host/host-table.h"
@@ -360,16 +361,9 @@ static int host_on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static uint64_t now_msec(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * 1000 + (uint64_t) ts.tv_nsec / 1000000;
-}
-
 /* The first full read, for which the caller waits. */
 static int host_read(Host *h) {
-        uint64_t end = now_msec() + h->tuning.start_timeout_msec;
+        uint64_t end = monotonic_msec() + h->tuning.start_timeout_msec;
         int r;
 
         r = host_begin(h);
@@ -378,7 +372,7 @@ static int host_read(Host *h) {
 
         while (h->state != HOST_FOLLOWING) {
                 struct pollfd p = { .fd = mnl_socket_get_fd(h->socket), .events = POLLIN };
-                uint64_t now = now_msec();
+                uint64_t now = monotonic_msec();
 
                 if (now >= end)
                         return -ETIMEDOUT;

@@ -9,6 +9,8 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
+#include "common/array.h"
+
 /* A netlink dump comes in parts of up to 32 KiB when the reader offers that much. */
 #define DUMP_BUFFER_SIZE 32768u
 
@@ -26,7 +28,7 @@ static int on_message(const struct nlmsghdr *nlh, void *userdata) {
         const struct inet_diag_msg *m = mnl_nlmsg_get_payload(nlh);
         Listeners *l = userdata;
         const struct nlattr *attribute;
-        Listener item = {}, *more;
+        Listener item = {};
 
         if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*m) || m->idiag_state != TCP_LISTEN)
                 return MNL_CB_OK;
@@ -48,12 +50,10 @@ static int on_message(const struct nlmsghdr *nlh, void *userdata) {
                         item.v6_only = mnl_attr_get_u8(attribute);
         }
 
-        more = reallocarray(l->items, l->n + 1, sizeof(*more));
-        if (!more) {
+        if (array_grow(&l->items, l->n, sizeof(item)) < 0) {
                 errno = ENOMEM;
                 return MNL_CB_ERROR;
         }
-        l->items = more;
         l->items[l->n++] = item;
         return MNL_CB_OK;
 }

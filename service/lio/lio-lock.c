@@ -9,18 +9,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "common/clock.h"
+#include "common/hash.h"
 #include "lio/lio-steps.h"
 
 #define POLL_MSEC 20
-
-static uint64_t now_msec(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * 1000u + (uint64_t) ts.tv_nsec / 1000000u;
-}
 
 static int try_shared(int fd, off_t unused _unused_) {
         return flock(fd, LOCK_SH | LOCK_NB) < 0 ? -errno : 0;
@@ -34,7 +28,7 @@ static int try_byte(int fd, off_t offset) {
 
 /* Tries again and again until it has the lock (0), the time is over (-EBUSY), the peer has hung up (-ECANCELED) or something is wrong. */
 static int wait_for(int (*try)(int fd, off_t offset), int fd, off_t offset, unsigned timeout, int peer_fd) {
-        uint64_t until = now_msec() + (uint64_t) timeout * 1000;
+        uint64_t until = monotonic_msec() + (uint64_t) timeout * 1000;
 
         for (;;) {
                 int r;
@@ -42,21 +36,16 @@ static int wait_for(int (*try)(int fd, off_t offset), int fd, off_t offset, unsi
                 r = try(fd, offset);
                 if (r != -EWOULDBLOCK && r != -EACCES)
                         return r;
-                if (now_msec() >= until)
+                if (monotonic_msec() >= until)
                         return -EBUSY;
                 if (peer_has_hung_up(peer_fd, POLL_MSEC))
                         return -ECANCELED;
         }
 }
 
-/* FNV-1a, cut to what an offset may be. */
+/* A hash, cut to what an offset may be. */
 static off_t offset_of_name(const char *name) {
-        uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-        for (const unsigned char *p = (const unsigned char *) name; *p; p++)
-                h = (h ^ *p) * UINT64_C(0x100000001b3);
-
-        return (off_t) (h >> 2);
+        return (off_t) (hash_text(name) >> 2);
 }
 
 int lio_lock_take(const char *path, unsigned timeout, const char *node, int peer_fd, LioReport *report, int *ret_fd) {

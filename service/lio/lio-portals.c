@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "lio/lio-internal.h"
 #include "lio/lio-listen.h"
 #include "lio/lio-predict.h"
@@ -25,12 +26,12 @@ static void uses_done(Uses *u) {
 }
 
 static int uses_add(Uses *u, const char *node, uint16_t tag, const Portal *portal, bool listening, bool v6_only) {
-        PortalUse *more;
+        int r;
 
-        more = reallocarray(u->items, u->n + 1, sizeof(*more));
-        if (!more)
-                return -ENOMEM;
-        u->items = more;
+        r = array_grow(&u->items, u->n, sizeof(*u->items));
+        if (r < 0)
+                return r;
+
         u->items[u->n++] = (PortalUse){ .node = node, .tag = tag, .portal = *portal, .listening = listening, .v6_only = v6_only };
         return 0;
 }

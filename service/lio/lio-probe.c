@@ -2,22 +2,17 @@
 
 #include "lio/lio-probe.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/text.h"
+
 #ifndef IPV6_FREEBIND
 #define IPV6_FREEBIND 78 /* linux/in6.h; not every C library has it */
 #endif
-
-static inline void closedirp(DIR **d) {
-        if (*d)
-                (void) closedir(*d);
-}
 
 int portal_probe(const Portal *portal) {
         const IpAddress *a = &portal->address;
@@ -73,7 +68,7 @@ bool host_is_v6_only(void) {
 
 /* Whether the process has the socket that LINK ("socket:[4711]") tells among its descriptors: 1, 0, or a negative errno. */
 static int process_has_socket(int proc_fd, const char *pid, const char *link) {
-        _cleanup_(closedirp) DIR *d = NULL;
+        _cleanup_closedir_ DIR *d = NULL;
         char path[64], target[64];
         struct dirent *de;
         int fd;
@@ -107,7 +102,7 @@ static int process_has_socket(int proc_fd, const char *pid, const char *link) {
 }
 
 int socket_find_process(const char *proc, uint32_t inode, pid_t *ret_pid, char ret_comm[static 64]) {
-        _cleanup_(closedirp) DIR *d = NULL;
+        _cleanup_closedir_ DIR *d = NULL;
         struct dirent *de;
         char link[32];
         int r = -ESRCH;
@@ -140,11 +135,8 @@ int socket_find_process(const char *proc, uint32_t inode, pid_t *ret_pid, char r
                 ret_comm[MAX2(n, 0)] = '\0';
 
                 /* A program chooses its name itself; it goes into messages and logs. */
-                for (char *p = ret_comm; *p; p++)
-                        if (*p == '\n')
-                                *p = '\0';
-                        else if (!isprint((unsigned char) *p))
-                                *p = '?';
+                ret_comm[strcspn(ret_comm, "\n")] = '\0';
+                text_mask_unprintable(ret_comm);
 
                 *ret_pid = (pid_t) strtol(de->d_name, NULL, 10);
                 return 0;

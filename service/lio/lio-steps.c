@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/array.h"
 #include "common/log.h"
 #include "lio/lio-kmsg.h"
 #include "lio/lio-tree.h"
@@ -41,16 +42,15 @@ int steps_check_peer(Steps *s) {
 
 /* Makes room for one undo before the step is done, so that no step is left without. */
 static int reserve_undo(Steps *s, const char *path, bool disable) {
-        Undo *more;
         char *copy;
+        int r;
 
         if (!s->undoing)
                 return 0;
 
-        more = reallocarray(s->undo, s->n_undo + 1, sizeof(*more));
-        if (!more)
-                return -ENOMEM;
-        s->undo = more;
+        r = array_grow(&s->undo, s->n_undo, sizeof(*s->undo));
+        if (r < 0)
+                return r;
 
         copy = strdup(path);
         if (!copy)

@@ -9,12 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define ATTRIBUTE_SIZE_MAX 4096u /* configfs shows at most one page */
+#include "common/array.h"
 
-static inline void closedirp(DIR **d) {
-        if (*d)
-                (void) closedir(*d);
-}
+#define ATTRIBUTE_SIZE_MAX 4096u /* configfs shows at most one page */
 
 char *lio_path(const char *first, ...) {
         char *path = strdup(first), *longer;
@@ -44,7 +41,7 @@ static int compare_names(const void *a, const void *b) {
 }
 
 int lio_dir_names(const char *dir, unsigned char type, const char *prefix, char ***ret, size_t *ret_n) {
-        _cleanup_(closedirp) DIR *d = NULL;
+        _cleanup_closedir_ DIR *d = NULL;
         char **names = NULL;
         struct dirent *de;
         size_t n = 0;
@@ -55,7 +52,7 @@ int lio_dir_names(const char *dir, unsigned char type, const char *prefix, char 
                 return -errno;
 
         while (d) {
-                char **more, *name;
+                char *name;
 
                 errno = 0;
                 de = readdir(d);
@@ -68,10 +65,7 @@ int lio_dir_names(const char *dir, unsigned char type, const char *prefix, char 
                         continue;
 
                 name = strdup(de->d_name);
-                more = reallocarray(names, n + 1, sizeof(*names));
-                if (more)
-                        names = more;
-                if (!name || !more) {
+                if (!name || array_grow(&names, n, sizeof(*names)) < 0) {
                         free(name);
                         r = -ENOMEM;
                         break;

@@ -14,15 +14,6 @@
 #include "common/name.h"
 #include "model/rules-internal.h"
 
-int excerpt(const char *text, size_t max) {
-        size_t n = strnlen(text, max + 1);
-
-        if (n > max)
-                for (n = max; n > 0 && ((unsigned char) text[n] & 0xC0) == 0x80; n--)
-                        ;
-        return (int) n;
-}
-
 int refuse(Refusal r, char **ret_why, const char *format, ...) {
         char *why;
         va_list ap;
@@ -39,14 +30,14 @@ int refuse(Refusal r, char **ret_why, const char *format, ...) {
         /* Callers' texts are in it. Whatever they hold, it becomes one line that is shorter than what the bus carries: of a long one the
          * middle is left out. */
         if ((size_t) n > REFUSAL_TEXT_MAX) {
-                char *cut = why + excerpt(why, REFUSAL_TEXT_MAX / 2), *tail = why + n - REFUSAL_TEXT_MAX / 4;
+                char *cut = why + text_excerpt(why, REFUSAL_TEXT_MAX / 2), *tail = why + n - REFUSAL_TEXT_MAX / 4;
 
                 while (((unsigned char) *tail & 0xC0) == 0x80)
                         tail++;
                 memcpy(cut, "…", strlen("…"));
                 memmove(cut + strlen("…"), tail, strlen(tail) + 1);
         }
-        text_mask_controls(why);
+        text_mask_controls(why, '?');
 
         *ret_why = why;
         return (int) r;
@@ -55,11 +46,11 @@ int refuse(Refusal r, char **ret_why, const char *format, ...) {
 int check_text(const char *what, const char *text, char **ret_why) {
         size_t n = 0;
 
-        for (const unsigned char *p = (const unsigned char *) text; *p; p++) {
-                if (*p < 0x20 || *p == 0x7F || (*p == 0xC2 && p[1] >= 0x80 && p[1] <= 0x9F))
-                        return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "%s holds a control character; leave it out", what);
-                n += (*p & 0xC0) != 0x80; /* counts characters, not bytes, of valid UTF-8 */
-        }
+        if (text_has_controls(text))
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "%s holds a control character; leave it out", what);
+
+        for (const char *p = text; *p; p++)
+                n += ((unsigned char) *p & 0xC0) != 0x80; /* counts characters, not bytes, of valid UTF-8 */
 
         if (n > LIMIT_TEXT)
                 return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "%s has %zu characters; %u are allowed", what, n, LIMIT_TEXT);
@@ -210,7 +201,7 @@ static int check_identifier(Model *m, const CreatePortRequest *q, Node *n, uint6
         r = identifier_from_text(q->identifier, q->role, ret, &reason);
         if (r < 0)
                 return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "\"%.*s\" cannot be an Identifier: %s",
-                              excerpt(q->identifier, 32), q->identifier, reason);
+                              text_excerpt(q->identifier, 32), q->identifier, reason);
 
         if (model_find_port(m, n, *ret))
                 return refuse(
@@ -438,7 +429,7 @@ int check_create_node(Model *m, const Abilities *a, const CreateNodeRequest *q, 
         r = iscsi_name_normalize(q->name ? q->name : q->generated, &name, &reason);
         if (r == -EINVAL)
                 return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "\"%.*s\" is not an iSCSI name: %s",
-                              excerpt(q->name ? q->name : q->generated, 250), q->name ? q->name : q->generated, reason);
+                              text_excerpt(q->name ? q->name : q->generated, 250), q->name ? q->name : q->generated, reason);
         if (r < 0)
                 return r;
 

@@ -101,8 +101,5 @@ int check_limits(Model *m, const Abilities *a, Method method, size_t n_portals, 
 /* Of a sentence with more bytes the middle is left out. */
 #define REFUSAL_TEXT_MAX 2000u
 
-/* How many bytes of TEXT to print with "%.*s": at most MAX, and no part of a character, since the bus carries whole ones alone. */
-int excerpt(const char *text, size_t max);
-
 /* For a refusal with its sentence: sets *RET_WHY, returns R, or -ENOMEM. Control characters become '?'. */
 int refuse(Refusal r, char **ret_why, const char *format, ...) _printf_(3, 4);

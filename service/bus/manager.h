@@ -10,7 +10,7 @@
 #include "backend/backend.h"
 #include "host/host.h"
 #include "model/model.h"
-#include "model/rules.h"
+#include "rules/rules.h"
 #include "store/store.h"
 
 #define BUS_NAME "org.iscsi.ConfigurationService"

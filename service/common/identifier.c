@@ -44,3 +44,6 @@ const char *identifier_to_text(uint64_t identifier, char buf[static IDENTIFIER_D
         (void) snprintf(buf, IDENTIFIER_DIGITS + 1, "%012llX", (unsigned long long) identifier & 0xFFFFFFFFFFFFull);
         return buf;
 }
+const char *role_name(uint16_t role) {
+        return role == ROLE_TARGET ? "target" : "initiator";
+}

@@ -11,6 +11,8 @@
 #define ROLE_TARGET 3u
 #define ROLE_BIT(role) (1u << (role))
 
+const char *role_name(uint16_t role); /* "target" or "initiator" */
+
 #define IDENTIFIER_DIGITS 12u
 #define TAG_MAX 0xFFFFu /* RFC 7143 §2.2; 0 is legal: §13.9 */
 

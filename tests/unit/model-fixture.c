@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "model/model-internal.h"
+#include "model/private.h"
 
 const char *const *object_properties(const Object *o) {
         static const char *const of_nodes[] = { "ProtocolEndpoints", "EnabledState", "OperationalStatus", "StatusDescriptions",

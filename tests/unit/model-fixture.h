@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "model/model.h"
-#include "model/rules.h"
+#include "rules/rules.h"
 
 /* Listens to MODEL. TEXT has a line for each call, in order:
  *      "+ <path>"                      added

@@ -1,14 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Ports of the model and what they bind to. */
+#include "model/port.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "model/model-internal.h"
+#include "common/macro.h"
+#include "model/binding.h"
+#include "model/endpoint.h"
+#include "model/node.h"
+#include "model/portal-group.h"
+#include "model/private.h"
 
 #define ISID_FIRST 0x800000000001ull /* T = 10b (random), A = 0, the rest a number that the service counts up */
 #define ISID_LAST 0x80FFFFFFFFFFull
+
+static size_t size_of_port_path(const Port *p) {
+        return size_of_node_path(p->key.node) + SIZE_OF_PORT_PATH;
+}
+
+/* Its own path, in its node's ProtocolEndpoints, and SAPAvailableForElement; without its bindings. */
+static size_t size_of_port(const Port *p) {
+        return SIZE_OF_PORT + 2 * size_of_port_path(p) + size_of_node_path(p->key.node) + strlen(p->key.node->name);
+}
 
 Port *model_find_port(Model *m, Node *node, uint64_t identifier) {
         typeof(((Port *) NULL)->key) key;
@@ -21,48 +35,12 @@ Port *model_find_port(Model *m, Node *node, uint64_t identifier) {
         return p;
 }
 
-Port *model_find_user_of_portal(Model *m, Node *node, TcpEndpoint *tcp) {
-        typeof(((Binding *) NULL)->key) key;
-        Binding *b;
-
-        memset(&key, 0, sizeof(key));
-        key.node = node;
-        key.tcp = tcp;
-        HASH_FIND(hh, m->bindings, &key, sizeof(key), b);
-        return b ? b->port : NULL;
-}
-
-Object *binding_endpoint(const Binding *b) {
-        return b->key.tcp ? &b->key.tcp->object : &b->ip->object;
-}
-
-const IpEndpoint *binding_ip(const Binding *b) {
-        return b->key.tcp ? b->key.tcp->ip : b->ip;
-}
-
-Portal binding_portal(const Binding *b) {
-        return b->key.tcp ? b->key.tcp->portal : (Portal){ .address = b->ip->address };
-}
-
 Binding *port_find_binding(Port *p, const Object *endpoint) {
         for (size_t i = 0; i < p->n_bindings; i++)
                 if (binding_endpoint(p->bindings[i]) == endpoint)
                         return p->bindings[i];
 
         return NULL;
-}
-
-static void binding_free(Model *m, Binding *b) {
-        LIST_REMOVE(b, next_of_endpoint, link_of_endpoint);
-        m->counts.bytes -= size_of_binding(b);
-
-        if (b->key.tcp) {
-                HASH_DELETE(hh, m->bindings, b);
-                endpoint_release_tcp(m, b->key.tcp);
-        } else
-                endpoint_release_ip(m, b->ip);
-
-        free(b);
 }
 
 static int port_add_binding(Model *m, Port *p, const Portal *portal) {
@@ -88,24 +66,11 @@ static int port_add_binding(Model *m, Port *p, const Portal *portal) {
         }
         p->bindings = array;
 
-        b = calloc(1, sizeof(*b));
-        if (!b) {
-                r = -ENOMEM;
+        r = binding_new(m, p->key.node, p, tcp, ip, &b);
+        if (r < 0)
                 goto fail;
-        }
-        b->key.node = p->key.node;
-        b->key.tcp = tcp;
-        b->port = p;
-        b->ip = ip;
-
-        if (tcp) {
-                LIST_ADD(tcp->bound_by, b, next_of_endpoint, link_of_endpoint);
-                HASH_ADD(hh, m->bindings, key, sizeof(b->key), b);
-        } else
-                LIST_ADD(ip->bound_by, b, next_of_endpoint, link_of_endpoint);
 
         p->bindings[p->n_bindings++] = b;
-        m->counts.bytes += size_of_binding(b);
         return 0;
 
 fail:
@@ -165,9 +130,9 @@ int model_add_port(Model *m, Node *n, uint16_t role, uint64_t identifier, const 
 }
 
 static void port_tell_neighbours(Model *m, Port *p) {
-        object_changed(m, &p->key.node->object, "ProtocolEndpoints");
+        object_tell_changed(m, &p->key.node->object, "ProtocolEndpoints");
         for (size_t i = 0; i < p->n_bindings; i++)
-                object_changed(m, binding_endpoint(p->bindings[i]), "BoundBy");
+                object_tell_changed(m, binding_endpoint(p->bindings[i]), "BoundBy");
 }
 
 int model_publish_port(Model *m, Port *p) {
@@ -213,17 +178,17 @@ void model_set_port_state(Model *m, Port *p, ObjectState state, const char *desc
         p->description = description ? strdup(description) : NULL;
 
         if (other_state)
-                object_changed(m, &p->object, "EnabledState", "OperationalStatus", "StatusDescriptions");
+                object_tell_changed(m, &p->object, "EnabledState", "OperationalStatus", "StatusDescriptions");
         else
-                object_changed(m, &p->object, "StatusDescriptions");
+                object_tell_changed(m, &p->object, "StatusDescriptions");
 }
 
 /* StatusDescriptions names the portals that wait for their address, and no others. */
 static void port_tell_binding(Model *m, Port *p, const IpEndpoint *ip) {
         if (ip->present)
-                object_changed(m, &p->object, "BindsTo");
+                object_tell_changed(m, &p->object, "BindsTo");
         else
-                object_changed(m, &p->object, "BindsTo", "StatusDescriptions");
+                object_tell_changed(m, &p->object, "BindsTo", "StatusDescriptions");
 }
 
 int model_bind_port(Model *m, Port *p, const Portal *portal) {
@@ -234,7 +199,7 @@ int model_bind_port(Model *m, Port *p, const Portal *portal) {
                 return r;
 
         port_tell_binding(m, p, binding_ip(p->bindings[p->n_bindings - 1]));
-        object_changed(m, binding_endpoint(p->bindings[p->n_bindings - 1]), "BoundBy");
+        object_tell_changed(m, binding_endpoint(p->bindings[p->n_bindings - 1]), "BoundBy");
         return 0;
 }
 
@@ -250,7 +215,7 @@ void model_unbind_port(Model *m, Port *p, Binding *b) {
 
         port_tell_binding(m, p, binding_ip(b));
         LIST_REMOVE(b, next_of_endpoint, link_of_endpoint);
-        object_changed(m, endpoint, "BoundBy");
+        object_tell_changed(m, endpoint, "BoundBy");
 
         /* Listed nowhere now; binding_free() takes it out of a list once more. */
         LIST_ADD(*(b->key.tcp ? &b->key.tcp->bound_by : &b->ip->bound_by), b, next_of_endpoint, link_of_endpoint);

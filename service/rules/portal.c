@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The rules for TCP endpoints and portal groups. */
+#include "rules/portal.h"
 
-#include "model/rules-internal.h"
+#include "rules/refuse.h"
 
 static int check_group(const Reference *group, PortalGroup **ret, char **ret_why) {
         *ret = reference_group(group);

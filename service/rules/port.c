@@ -1,62 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The rules for nodes and ports; those for TCP endpoints and portal groups are in rules-portals.c. */
-
-#include "model/rules.h"
+#include "rules/port.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/text.h"
-#include "common/name.h"
-#include "model/rules-internal.h"
-
-int refuse(Refusal r, char **ret_why, const char *format, ...) {
-        char *why;
-        va_list ap;
-        int n;
-
-        va_start(ap, format);
-        n = vasprintf(&why, format, ap);
-        va_end(ap);
-        if (n < 0) {
-                *ret_why = NULL;
-                return -ENOMEM;
-        }
-
-        /* Callers' texts are in it. Whatever they hold, it becomes one line that is shorter than what the bus carries: of a long one the
-         * middle is left out. */
-        if ((size_t) n > REFUSAL_TEXT_MAX) {
-                char *cut = why + text_excerpt(why, REFUSAL_TEXT_MAX / 2), *tail = why + n - REFUSAL_TEXT_MAX / 4;
-
-                while (((unsigned char) *tail & 0xC0) == 0x80)
-                        tail++;
-                memcpy(cut, "…", strlen("…"));
-                memmove(cut + strlen("…"), tail, strlen(tail) + 1);
-        }
-        text_mask_controls(why, '?');
-
-        *ret_why = why;
-        return (int) r;
-}
-
-int check_text(const char *what, const char *text, char **ret_why) {
-        size_t n = 0;
-
-        if (text_has_controls(text))
-                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "%s holds a control character; leave it out", what);
-
-        for (const char *p = text; *p; p++)
-                n += ((unsigned char) *p & 0xC0) != 0x80; /* counts characters, not bytes, of valid UTF-8 */
-
-        if (n > LIMIT_TEXT)
-                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "%s has %zu characters; %u are allowed", what, n, LIMIT_TEXT);
-
-        return 0;
-}
+#include "rules/managed.h"
+#include "rules/refuse.h"
 
 /* For people: "10.0.0.1:3260" rather than the path. */
 static const char *endpoint_name(const Object *o) {
@@ -68,53 +19,6 @@ static const char *endpoint_name(const Object *o) {
         default:
                 return o->path;
         }
-}
-
-static const char *role_name(uint16_t role) {
-        return role == ROLE_TARGET ? "target" : "initiator";
-}
-
-Node *reference_node(const Reference *r) {
-        return r->object && r->object->type == OBJECT_NODE ? (Node *) r->object : NULL;
-}
-
-Port *reference_port(const Reference *r) {
-        return r->object && r->object->type == OBJECT_PORT ? (Port *) r->object : NULL;
-}
-
-TcpEndpoint *reference_tcp(const Reference *r) {
-        return r->object && r->object->type == OBJECT_TCP_ENDPOINT ? (TcpEndpoint *) r->object : NULL;
-}
-
-IpEndpoint *reference_ip(const Reference *r) {
-        return r->object && r->object->type == OBJECT_IP_ENDPOINT ? (IpEndpoint *) r->object : NULL;
-}
-
-PortalGroup *reference_group(const Reference *r) {
-        return r->object && r->object->type == OBJECT_PORTAL_GROUP ? (PortalGroup *) r->object : NULL;
-}
-
-static bool any_role_available(const Abilities *a) {
-        return a->roles[ROLE_INITIATOR].available || a->roles[ROLE_TARGET].available;
-}
-
-static int check_node_managed(const Node *n, char **ret_why) {
-        if (n->managed)
-                return 0;
-
-        return refuse(REFUSAL_NOT_MANAGED, ret_why,
-                      "Node %s was made by another program and can only be read here; change it with the program that made it",
-                      n->name);
-}
-
-static int check_port_managed(const Port *p, char **ret_why) {
-        if (p->managed)
-                return 0;
-
-        return refuse(REFUSAL_NOT_MANAGED, ret_why,
-                      "Port %012llX of node %s was made by another program and can only be read here; change it with the program "
-                      "that made it",
-                      (unsigned long long) p->key.identifier, p->key.node->name);
 }
 
 /* The shape of NetworkPortals: neither empty nor with a path twice. */
@@ -177,7 +81,8 @@ static int check_portal_unused(Model *m, Node *n, const Reference *portal, char 
                       t->name, (unsigned long long) user->key.identifier, n->name);
 }
 
-bool collection_holds_all(TcpEndpoint *const *tcp, size_t n) {
+/* Whether one portal group has all of the TCP endpoints as members. */
+static bool collection_holds_all(TcpEndpoint *const *tcp, size_t n) {
         if (n == 0)
                 return true;
 
@@ -219,7 +124,7 @@ int check_create_port(Model *m, const Abilities *a, const CreatePortRequest *q, 
         Node *n;
         int r;
 
-        if (!any_role_available(a) || (role_valid && !a->roles[q->role].available))
+        if (!abilities_any_role(a) || (role_valid && !a->roles[q->role].available))
                 return refuse(REFUSAL_NOT_SUPPORTED, ret_why,
                               "Ports of the role %s cannot be created: no backend is configured for it",
                               role_valid ? role_name(q->role) : "wanted");
@@ -396,122 +301,4 @@ int check_unbind_port(Model *m, const Reference *port, const Reference *portal, 
         *ret = p;
         *ret_binding = b;
         return 0;
-}
-
-int check_create_node(Model *m, const Abilities *a, const CreateNodeRequest *q, CreateNodePlan *ret, char **ret_why) {
-        _cleanup_free_ char *name = NULL;
-        unsigned roles = 0;
-        const char *reason;
-        Node *other;
-        int r;
-
-        if (!any_role_available(a))
-                return refuse(REFUSAL_NODE_CREATION_NOT_SUPPORTED, ret_why, "Nodes cannot be created: no backend is configured");
-
-        r = check_text("Alias", q->alias, ret_why);
-        if (r != 0)
-                return r;
-
-        for (size_t i = 0; i < q->n_roles; i++) {
-                if (q->roles[i] != ROLE_INITIATOR && q->roles[i] != ROLE_TARGET)
-                        return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
-                                      "Option Roles: %u is neither 2 (initiator) nor 3 (target)", q->roles[i]);
-                if (roles & ROLE_BIT(q->roles[i]))
-                        return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Option Roles has %u twice", q->roles[i]);
-                roles |= ROLE_BIT(q->roles[i]);
-        }
-        if (q->roles && !roles)
-                return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
-                              "Option Roles is empty; a node is an initiator (2), a target (3) or both");
-        if (!q->roles)
-                roles = ROLE_BIT(ROLE_TARGET);
-
-        r = iscsi_name_normalize(q->name ? q->name : q->generated, &name, &reason);
-        if (r == -EINVAL)
-                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "\"%.*s\" is not an iSCSI name: %s",
-                              text_excerpt(q->name ? q->name : q->generated, 250), q->name ? q->name : q->generated, reason);
-        if (r < 0)
-                return r;
-
-        for (uint16_t role = ROLE_INITIATOR; role <= ROLE_TARGET; role++)
-                if ((roles & ROLE_BIT(role)) && !a->roles[role].available)
-                        return refuse(REFUSAL_NOT_SUPPORTED, ret_why,
-                                      "A node of the role %s cannot be created: no backend is configured for it; option Roles "
-                                      "says which roles a "
-                                      "node has",
-                                      role_name(role));
-
-        other = q->alias[0] ? model_find_node_by_alias(m, q->alias) : NULL;
-        if (other)
-                return refuse(REFUSAL_ALIAS_IN_USE, ret_why, "Alias \"%s\" is that of node %s; choose another, or none", q->alias,
-                              other->name);
-
-        other = model_find_node(m, name);
-        if (other)
-                return refuse(REFUSAL_NAME_IN_USE, ret_why, "A node with the name %s exists%s; choose another name", name,
-                              other->managed ? "" : ", made by another program");
-
-        *ret = (CreateNodePlan){ .name = TAKE_PTR(name), .roles = roles };
-        return 0;
-}
-
-int check_delete_node(Model *m, const Reference *node, Node **ret, char **ret_why) {
-        Node *n = reference_node(node);
-        int r;
-
-        if (!n)
-                return refuse(REFUSAL_NODE_NON_EXISTENT, ret_why, "%s is not an iSCSI node; busctl tree shows those that exist",
-                              node->text);
-        r = check_node_managed(n, ret_why);
-        if (r != 0)
-                return r;
-        for (Port *p = n->ports; p; p = p->next_of_node) {
-                r = check_port_managed(p, ret_why);
-                if (r != 0)
-                        return r;
-        }
-
-        *ret = n;
-        return 0;
-}
-
-int check_limits(Model *m, const Abilities *a, Method method, size_t n_portals, char **ret_why) {
-        const ModelCounts *c = model_counts(m);
-        unsigned count = 0, max = 0;
-        const char *what = NULL;
-
-        switch (method) {
-        case METHOD_CREATE_ISCSI_PROTOCOL_ENDPOINT:
-                if (n_portals > a->max.portals_per_port)
-                        return refuse(REFUSAL_LIMIT_REACHED, ret_why, "NetworkPortals has %zu portals; a port may have %u",
-                                      n_portals, a->max.portals_per_port);
-                what = "ports", count = c->ports, max = a->max.ports;
-                break;
-        case METHOD_CREATE_ISCSI_NODE:
-                what = "nodes", count = c->nodes, max = a->max.nodes;
-                break;
-        case METHOD_CREATE_TCP_PROTOCOL_ENDPOINT:
-                what = "TCP endpoints", count = c->tcp_endpoints, max = a->max.tcp_endpoints;
-                break;
-        case METHOD_CREATE_PORTAL_GROUP:
-                what = "portal groups", count = c->portal_groups, max = a->max.portal_groups;
-                break;
-        case METHOD_BIND_ISCSI_PROTOCOL_ENDPOINT:
-        case METHOD_ADD_TO_PORTAL_GROUP:
-                max = UINT_MAX;
-                break;
-        default:
-                return 0;
-        }
-
-        if (a->max.bytes > 0 && c->bytes >= a->max.bytes)
-                return refuse(REFUSAL_LIMIT_REACHED, ret_why,
-                              "All objects together take %zu KiB in one message to those who ask for them, which is the limit; "
-                              "delete some first",
-                              c->bytes / 1024);
-
-        if (count < max)
-                return 0;
-
-        return refuse(REFUSAL_LIMIT_REACHED, ret_why, "There are %u %s, which is the limit; delete one first", count, what);
 }

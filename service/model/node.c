@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "model/node.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "model/private.h"
+
+size_t size_of_node_path(const Node *n) {
+        return SIZE_OF_PATH_ROOT + size_of_element(n->name);
+}
+
+static size_t size_of_node(const Node *n) {
+        return SIZE_OF_OBJECT + size_of_node_path(n) + strlen(n->name) + strlen(n->alias);
+}
+
+Node *model_find_node(Model *m, const char *name) {
+        Node *n;
+
+        HASH_FIND(hh_name, m->nodes, name, strlen(name), n);
+        return n;
+}
+
+Node *model_find_node_by_alias(Model *m, const char *alias) {
+        Node *n;
+
+        HASH_FIND(hh_alias, m->aliases, alias, strlen(alias), n);
+        return n;
+}
+
+Node *model_first_node(Model *m) {
+        return m->nodes;
+}
+
+static void node_done(Node *n) {
+        free(n->name);
+        free(n->alias);
+        free(n->description);
+        free(n);
+}
+
+int model_add_node(Model *m, const char *name, const char *alias, unsigned roles, bool managed, Node **ret) {
+        Node *n;
+
+        if (model_find_node(m, name) || (alias[0] && model_find_node_by_alias(m, alias)))
+                return -EEXIST;
+
+        n = malloc(sizeof(*n));
+        if (!n)
+                return -ENOMEM;
+        *n = (Node){
+                .object.type = OBJECT_NODE,
+                .name = strdup(name),
+                .alias = strdup(alias),
+                .roles = roles,
+                .managed = managed,
+                .tag_hint = 1,
+        };
+        if (!n->name || !n->alias) {
+                node_done(n);
+                return -ENOMEM;
+        }
+
+        HASH_ADD_KEYPTR(hh_name, m->nodes, n->name, strlen(n->name), n);
+        if (n->alias[0])
+                HASH_ADD_KEYPTR(hh_alias, m->aliases, n->alias, strlen(n->alias), n);
+        m->counts.nodes++;
+        m->counts.bytes += size_of_node(n);
+
+        *ret = n;
+        return 0;
+}
+
+int model_publish_node(Model *m, Node *n) {
+        return object_publish(m, &n->object);
+}
+
+void node_free(Model *m, Node *n) {
+        object_retract(m, &n->object);
+        HASH_DELETE(hh_name, m->nodes, n);
+        if (n->alias[0])
+                HASH_DELETE(hh_alias, m->aliases, n);
+        m->counts.nodes--;
+        m->counts.bytes -= size_of_node(n);
+        node_done(n);
+}
+
+void model_set_node_state(Model *m, Node *n, ObjectState state, const char *description) {
+        bool other_state = n->state != state;
+
+        if (!other_state && strcmp(n->description ? n->description : "", description ? description : "") == 0)
+                return;
+
+        n->state = state;
+        free(n->description);
+        n->description = description ? strdup(description) : NULL; /* without memory the state stands without its text */
+
+        if (other_state)
+                object_tell_changed(m, &n->object, "EnabledState", "OperationalStatus", "StatusDescriptions");
+        else
+                object_tell_changed(m, &n->object, "StatusDescriptions");
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The model as its own files see it: the indexes that find each kind's objects. */
+
+#include <stdbool.h>
+
+#include "model/kinds.h"
+#include "model/size.h"
+
+struct Model {
+        const struct ModelListener *listener;
+        void *userdata;
+        bool telling;
+        ModelCounts counts;
+
+        Object *objects; /* published, by path */
+        Node *nodes;     /* by name */
+        Node *aliases;   /* those that have one */
+        Port *ports;
+        Binding *bindings; /* of target ports */
+        TcpEndpoint *tcp_endpoints;
+        IpEndpoint *ip_endpoints;
+        PortalGroup *portal_groups;
+};
+
+/* Doubly linked lists: NEXT leads on, LINK is what points here. */
+#define LIST_ADD(head, item, next, link)              \
+        do {                                          \
+                (item)->next = (head);                \
+                if (head)                             \
+                        (head)->link = &(item)->next; \
+                (item)->link = &(head);               \
+                (head) = (item);                      \
+        } while (0)
+
+#define LIST_REMOVE(item, next, link)                      \
+        do {                                               \
+                *(item)->link = (item)->next;              \
+                if ((item)->next)                          \
+                        (item)->next->link = (item)->link; \
+        } while (0)

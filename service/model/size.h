@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* How many objects there are, and how large they can be when all of them are told at once.
+ *
+ * Anybody may ask for that, in one GetManagedObjects. If the reply is larger than the bus takes, the bus throws the service off: so what
+ * callers can make is bounded in bytes, not only in objects. The sizes are upper bounds made from what never changes in an object (names), so
+ * that what is added when it comes is what is taken off when it goes. Not in them are the reasons in StatusDescriptions when something is wrong:
+ * the limit is half of what the bus takes, which leaves room for those. Each kind's file says how large its objects are. */
+
+#include <stddef.h>
+
+typedef struct ModelCounts {
+        unsigned nodes, ports, tcp_endpoints /* made by method */, portal_groups /* made by method */;
+        size_t bytes; /* what all objects take at most when they are told in one message */
+} ModelCounts;
+
+/* For the model's own files. */
+#define SIZE_OF_PATH_ROOT 48u  /* "/org/iscsi/ConfigurationService/portal_group/", and the array's padding */
+#define SIZE_OF_PORT 450u      /* interfaces, property names, numbers, short texts and all paddings of a port */
+#define SIZE_OF_OBJECT 700u    /* the same of the others */
+#define SIZE_OF_PORT_PATH 24u  /* "/endpoint/000000000001" */
+#define SIZE_OF_GROUP_PATH 72u /* a number, or "default" */
+
+/* Of a name as an element of an object path. */
+size_t size_of_element(const char *name);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "rules/managed.h"
+
+#include "rules/refuse.h"
+
+int check_node_managed(const Node *n, char **ret_why) {
+        if (n->managed)
+                return 0;
+
+        return refuse(REFUSAL_NOT_MANAGED, ret_why,
+                      "Node %s was made by another program and can only be read here; change it with the program that made it",
+                      n->name);
+}
+
+int check_port_managed(const Port *p, char **ret_why) {
+        if (p->managed)
+                return 0;
+
+        return refuse(REFUSAL_NOT_MANAGED, ret_why,
+                      "Port %012llX of node %s was made by another program and can only be read here; change it with the program "
+                      "that made it",
+                      (unsigned long long) p->key.identifier, p->key.node->name);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "rules/node.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/macro.h"
+#include "common/name.h"
+#include "common/text.h"
+#include "rules/managed.h"
+#include "rules/refuse.h"
+
+int check_create_node(Model *m, const Abilities *a, const CreateNodeRequest *q, CreateNodePlan *ret, char **ret_why) {
+        _cleanup_free_ char *name = NULL;
+        unsigned roles = 0;
+        const char *reason;
+        Node *other;
+        int r;
+
+        if (!abilities_any_role(a))
+                return refuse(REFUSAL_NODE_CREATION_NOT_SUPPORTED, ret_why, "Nodes cannot be created: no backend is configured");
+
+        r = check_text("Alias", q->alias, ret_why);
+        if (r != 0)
+                return r;
+
+        for (size_t i = 0; i < q->n_roles; i++) {
+                if (q->roles[i] != ROLE_INITIATOR && q->roles[i] != ROLE_TARGET)
+                        return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
+                                      "Option Roles: %u is neither 2 (initiator) nor 3 (target)", q->roles[i]);
+                if (roles & ROLE_BIT(q->roles[i]))
+                        return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Option Roles has %u twice", q->roles[i]);
+                roles |= ROLE_BIT(q->roles[i]);
+        }
+        if (q->roles && !roles)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
+                              "Option Roles is empty; a node is an initiator (2), a target (3) or both");
+        if (!q->roles)
+                roles = ROLE_BIT(ROLE_TARGET);
+
+        r = iscsi_name_normalize(q->name ? q->name : q->generated, &name, &reason);
+        if (r == -EINVAL)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "\"%.*s\" is not an iSCSI name: %s",
+                              text_excerpt(q->name ? q->name : q->generated, 250), q->name ? q->name : q->generated, reason);
+        if (r < 0)
+                return r;
+
+        for (uint16_t role = ROLE_INITIATOR; role <= ROLE_TARGET; role++)
+                if ((roles & ROLE_BIT(role)) && !a->roles[role].available)
+                        return refuse(REFUSAL_NOT_SUPPORTED, ret_why,
+                                      "A node of the role %s cannot be created: no backend is configured for it; option Roles "
+                                      "says which roles a "
+                                      "node has",
+                                      role_name(role));
+
+        other = q->alias[0] ? model_find_node_by_alias(m, q->alias) : NULL;
+        if (other)
+                return refuse(REFUSAL_ALIAS_IN_USE, ret_why, "Alias \"%s\" is that of node %s; choose another, or none", q->alias,
+                              other->name);
+
+        other = model_find_node(m, name);
+        if (other)
+                return refuse(REFUSAL_NAME_IN_USE, ret_why, "A node with the name %s exists%s; choose another name", name,
+                              other->managed ? "" : ", made by another program");
+
+        *ret = (CreateNodePlan){ .name = TAKE_PTR(name), .roles = roles };
+        return 0;
+}
+
+int check_delete_node(Model *m, const Reference *node, Node **ret, char **ret_why) {
+        Node *n = reference_node(node);
+        int r;
+
+        if (!n)
+                return refuse(REFUSAL_NODE_NON_EXISTENT, ret_why, "%s is not an iSCSI node; busctl tree shows those that exist",
+                              node->text);
+        r = check_node_managed(n, ret_why);
+        if (r != 0)
+                return r;
+        for (Port *p = n->ports; p; p = p->next_of_node) {
+                r = check_port_managed(p, ret_why);
+                if (r != 0)
+                        return r;
+        }
+
+        *ret = n;
+        return 0;
+}

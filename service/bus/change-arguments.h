@@ -3,7 +3,7 @@
 
 /* What a call says, read from its sealed message. */
 
-#include "bus/change.h"
+#include "bus/change-kind.h"
 
 /* Reads M from its beginning by KIND's signature and looks up the objects that it names. Returns 0, a Refusal with its sentence (an option that is not
  * defined, twice, or of a wrong type), or a negative errno. What A holds leads into M. */

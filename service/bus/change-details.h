@@ -3,7 +3,7 @@
 
 /* What polkit's rules see of a call: the details that org.iscsi.ConfigurationService.xml documents ("Authorization"). */
 
-#include "bus/change.h"
+#include "bus/change-kind.h"
 
 /* Names and values in turn, NULL-terminated, malloc'ed: each detail of KIND once, with an empty value where there is nothing to say. They are
  * made from the message alone and not from the model, so that they are the same however long the question stays open. Whatever the

@@ -63,16 +63,6 @@ static void task_run(Task *t);
 static void task_backend(Task *t);
 static void task_undo(Task *t);
 
-BackendRequest change_request(const Change *c, BackendVerb verb) {
-        return (BackendRequest){
-                .verb = verb,
-                .node = c->plan.node ? c->plan.node->name : c->plan.name,
-                .tag = (uint16_t) c->plan.identifier,
-                .portals = c->plan.portals,
-                .n_portals = c->plan.n_portals,
-        };
-}
-
 static void plan_done(Plan *p) {
         free(p->portals);
         free(p->name);

@@ -3,7 +3,7 @@
 
 /* The rows of the table of mutating methods, by what they change. */
 
-#include "bus/change.h"
+#include "bus/change-kind.h"
 
 extern const ChangeKind change_create_port, change_delete_port, change_bind_port, change_unbind_port;
 extern const ChangeKind change_create_node, change_delete_node;

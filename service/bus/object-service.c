@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bus/change.h"
 #include "bus/methods.h"
 #include "bus/objects.h"
 #include "bus/property.h"

@@ -13,8 +13,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "host/host-private.h"
-#include "host/host-table.h"
+#include "host/private.h"
+#include "host/table.h"
 
 /* Attempts at a full read that may fail one after the other without a pause between. */
 #define ATTEMPTS_MAX 3u

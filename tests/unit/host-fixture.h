@@ -6,7 +6,8 @@
 #include <glib.h>
 #include <systemd/sd-event.h>
 
-#include "host/host-private.h"
+#include "host/host.h"
+#include "host/private.h"
 
 typedef struct Fixture {
         sd_event *event;

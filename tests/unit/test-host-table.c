@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/host-table.h"
+#include "host/table.h"
 #include "common/address.h"
 
 /* The table is compiled with this as its calloc(). */

@@ -9,7 +9,8 @@
 #include <sys/wait.h>
 
 #include "store-fixture.h"
-#include "store/store-internal.h"
+#include "store/migrations.h"
+#include "store/sql.h"
 
 #define NODE "iqn.2024-01.org.example:a"
 

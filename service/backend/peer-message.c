@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "backend/backend-peer-message.h"
+#include "backend/peer-message.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -11,7 +11,8 @@
 #include <time.h>
 
 #include "common/log.h"
-#include "store/store-internal.h"
+#include "store/migrations.h"
+#include "store/sql.h"
 
 static void restore_umaskp(mode_t *mask) {
         (void) umask(*mask);

@@ -5,7 +5,7 @@
 
 #include <systemd/sd-bus.h>
 
-#include "backend/backend-internal.h"
+#include "backend/base.h"
 
 #define PEER_PATH "/org/iscsi/Backend"
 #define PEER_INTERFACE "org.iscsi.Backend"

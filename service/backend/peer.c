@@ -18,8 +18,8 @@
 #include <systemd/sd-bus.h>
 #include <utlist.h>
 
-#include "backend/backend-internal.h"
-#include "backend/backend-peer-message.h"
+#include "backend/base.h"
+#include "backend/peer-message.h"
 #include "common/clock.h"
 #include "common/log.h"
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "backend/backend.h"
+#include "backend/base.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <utlist.h>
 
-#include "backend/backend-internal.h"
 #include "common/log.h"
 
 static const char *const verb_names[_BACKEND_VERB_MAX] = {

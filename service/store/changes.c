@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "store/store-internal.h"
+#include "store/sql.h"
 
 /* For statements whose WHERE names one object: none changed, so it is not there. */
 static int expect_change(Store *s, int r, const char *what) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The tables, version by version. */
+#include "store/migrations.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-#include "store/store-internal.h"
+#include "store/sql.h"
 
 /* Version 1.
  *

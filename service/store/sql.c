@@ -2,12 +2,12 @@
 
 /* SQLite, made to fit: errors as errnos, statements prepared once, transactions that always end. */
 
+#include "store/sql.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "store/store-internal.h"
 
 #define STRINGIFY(x) #x
 #define NUMBER_TEXT(x) STRINGIFY(x)

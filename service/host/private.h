@@ -3,7 +3,11 @@
 
 /* What only the tests of this directory may adjust and see. */
 
-#include "host/host.h"
+#include <systemd/sd-event.h>
+
+#include "host/address.h"
+
+typedef struct Host Host;
 
 typedef struct HostTuning {
         int receive_buffer;          /* SO_RCVBUF of the netlink socket, bytes; the kernel doubles and bounds it */

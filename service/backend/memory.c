@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "backend/backend-internal.h"
+#include "backend/base.h"
 #include "common/log.h"
 
 static void model_turn(Backend *b) {

@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "host/host.h"
+#include "common/macro.h"
+#include "host/address.h"
 
 typedef struct HostTable HostTable;
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "store/store-internal.h"
+#include "store/sql.h"
 
 /* The text stays valid until the statement's next step. */
 static int column_text(Store *s, sqlite3_stmt *statement, int column, const char **ret) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "host/host-table.h"
+#include "host/table.h"
 
 #include <errno.h>
 #include <linux/if_addr.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the files of the store share: the connection, its statements, and the one way of a transaction. */
+/* SQLite as the files of the store use it: the connection, its statements, and the one way of a transaction. */
 
 #include <sqlite3.h>
 
@@ -88,12 +88,3 @@ int statement_run(Store *s, Statement id, const Value *values, size_t n_values);
  * otherwise, also when the commit fails, so that there never is a transaction left over. Returns 0 or the (first) error. */
 int transaction_begin(Store *s, Statement how);
 int transaction_end(Store *s, int result);
-
-/* What brings a file from version N - 1 to N is element N - 1. Once released, a migration is never changed: a new one is added. */
-extern const char *const store_migrations[STORE_VERSION];
-
-/* Brings the open file from version FROM up to version TO, one transaction for each step. */
-int store_migrate(Store *s, int from, int to);
-
-/* Looks for damage that SQLite and foreign keys show. Returns 0, -EUCLEAN or the error that kept it from looking. */
-int store_check(Store *s);

@@ -9,10 +9,8 @@
 
 #include "common/array.h"
 #include "common/log.h"
+#include "common/name.h"
 #include "common/text.h"
-
-/* An iSCSI name is at most 223 bytes long: RFC 7143 §4.2.7.2. */
-#define NODE_NAME_MAX 223u
 
 /* How many of an observation's bad entries are logged one by one. */
 #define BAD_ENTRIES_LOGGED 8u
@@ -252,7 +250,7 @@ static int read_nodes(Reader *reader, sd_bus_message *m) {
                         return r;
 
                 /* That it is UTF-8 was checked by sd-bus. */
-                if (!*name || strlen(name) > NODE_NAME_MAX || text_has_controls(name)) {
+                if (!*name || strlen(name) > ISCSI_NAME_MAX || text_has_controls(name)) {
                         skip_entry(reader, "node \"%.256s\"", name);
                         r = sd_bus_message_skip(m, "a(qba(sqb))");
                 } else {

@@ -14,14 +14,17 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "lio/lio-internal.h"
-#include "lio/lio-kmsg.h"
-#include "lio/lio-listen.h"
-#include "lio/lio-lock.h"
-#include "lio/lio-predict.h"
-#include "lio/lio-probe.h"
-#include "lio/lio-steps.h"
-#include "lio/lio-tree.h"
+#include "workers/lio/enable.h"
+#include "workers/lio/portals.h"
+#include "workers/lio/sessions.h"
+#include "workers/lio/names.h"
+#include "workers/base/kmsg.h"
+#include "workers/lio/listen.h"
+#include "workers/base/lock.h"
+#include "workers/lio/predict.h"
+#include "workers/lio/probe.h"
+#include "workers/base/peer.h"
+#include "workers/lio/tree.h"
 
 static Portal portal(const char *text) {
         Portal p = {};

@@ -3,7 +3,6 @@
 #include "backend/backend.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "backend/base.h"
 #include "common/log.h"

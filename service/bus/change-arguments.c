@@ -3,7 +3,6 @@
 #include "bus/change-arguments.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/name.h"

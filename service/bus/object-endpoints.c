@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "bus/objects.h"
 #include "bus/property.h"

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/macro.h"
-
 bool ip_address_is_wildcard(const IpAddress *a) {
         return a->family == AF_INET ? a->in.s_addr == htonl(INADDR_ANY) : IN6_IS_ADDR_UNSPECIFIED(&a->in6);
 }

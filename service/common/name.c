@@ -9,7 +9,6 @@
 #include <string.h>
 #include <stringprep.h>
 
-#include "common/macro.h"
 #include "common/identifier.h"
 
 static bool is_label_char(char c) {

@@ -3,7 +3,6 @@
 #include "rules/node.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "common/macro.h"
 #include "common/name.h"

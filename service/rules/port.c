@@ -2,7 +2,6 @@
 
 #include "rules/port.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "common/text.h"

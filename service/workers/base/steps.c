@@ -3,7 +3,6 @@
 #include "workers/base/steps.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 

@@ -3,7 +3,6 @@
 #include "workers/lio/portals.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/array.h"

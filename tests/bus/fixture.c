@@ -31,7 +31,7 @@ Service *service_new(const char *option, ...) {
         const char *surroundings = g_getenv("SURROUNDINGS_DIR");
         va_list ap;
 
-        g_assert_nonnull(surroundings); /* this test runs inside tools/surroundings */
+        g_assert_nonnull(surroundings); /* this test runs inside tests/harness/surroundings */
         s->directory = g_strdup_printf("%s/service.XXXXXX", surroundings);
         g_assert_nonnull(g_mkdtemp_full(s->directory, 0755));
         s->state = g_build_filename(s->directory, "state", NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* For tests that call the running service. They are started inside tools/surroundings: a private system bus, polkitd, network and users
+/* For tests that call the running service. They are started inside tests/harness/surroundings: a private system bus, polkitd, network and users
  * (root, alice, mallory, iscsi-config). Each test starts its own service with its own state. All functions end the test on failure. */
 
 #include <glib.h>

@@ -1,51 +1,67 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a role's ports are put into force by. A backend takes one typed verb at a time per call, answers later from the event loop,
- * and never blocks it. Two exist: backend_new_model() keeps nothing outside the model, backend_new_peer() speaks
- * org.iscsi.Backend (interfaces/org.iscsi.Backend.xml) to worker processes over a private socket. */
+/* What puts a role's ports into force. A backend takes a list of operations on one node per call, answers later from the event
+ * loop, and never blocks it. Two exist: backend_new_model() keeps nothing outside the process but refuses what the kernel
+ * refuses; backend_new_peer() speaks org.iscsi.Backend (interfaces/org.iscsi.Backend.xml) to worker processes over a private
+ * socket. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#include "common/macro.h"
 #include "common/address.h"
+#include "common/macro.h"
 #include "common/refusal.h"
+#include "common/verbs.h"
 
 typedef struct Backend Backend;
 typedef struct BackendCall BackendCall;
 
-typedef enum BackendVerb {
-        BACKEND_CREATE_NODE,         /* node */
-        BACKEND_DELETE_NODE,         /* node; absent is success; its ports must be gone */
-        BACKEND_CREATE_TARGET_PORT,  /* node, tag, portals; IdentifierInUse if the tag exists in the kernel */
-        BACKEND_RESTORE_TARGET_PORT, /* node, tag, portals; makes what is missing of node, port and portals, and enables it */
-        BACKEND_UNDO_TARGET_PORT,    /* node, tag, portals; removes what an interrupted CREATE left; absent is success */
-        BACKEND_DELETE_TARGET_PORT,  /* node, tag; absent is success; SessionsActive if initiators are logged in */
-        BACKEND_BIND_PORTAL,         /* node, tag, portals[0] */
-        BACKEND_UNBIND_PORTAL,       /* node, tag, portals[0]; absent is success */
-        BACKEND_CHECK_SESSIONS,      /* node; SessionsActive if initiators are logged in through any of its ports */
-        BACKEND_OBSERVE,             /* nothing; answers with what is in force */
-        _BACKEND_VERB_MAX,
-} BackendVerb;
-
-/* What a verb is done to. Nothing in it is kept by the backend after backend_call() returned. */
-typedef struct BackendRequest {
-        BackendVerb verb;
-        const char *node; /* iSCSI name */
-        uint16_t tag;     /* target portal group tag */
+/* One operation. The verbs are described in common/verbs.def, which also says what each takes: what a verb does not take is not
+ * looked at. Nothing in it is kept by the backend after the call that took it has returned. */
+typedef struct BackendItem {
+        Verb verb;
+        uint64_t identifier; /* of the port; of a target port its portal group tag */
         const Portal *portals;
-        size_t n_portals;
+        size_t n_portals;     /* exactly 1 if the verb takes one portal */
+        bool enabled;         /* create-port: switch it on */
+        bool force;           /* delete-port, disable-port: end sessions */
+        bool all;             /* check-sessions: of all ports of the node; IDENTIFIER is then unused */
+        const void *snapshot; /* restore-contents: what the worker's Snapshot gave */
+        size_t snapshot_size;
+} BackendItem;
+
+typedef struct BackendRequest {
+        const char *node; /* iSCSI name */
+        const BackendItem *items;
+        size_t n_items;           /* at least 1 */
+        bool keep_going;          /* each item on its own, whatever became of those before it; else all or nothing */
+        bool check;               /* decide only, change nothing: org.iscsi.Backend.Check */
+        const uint64_t *expected; /* Identifiers of the ports that the node may have, and no others; NULL: any */
+        size_t n_expected;
 } BackendRequest;
 
+/* How an item ended. REFUSAL_NONE is success, and then MESSAGE is NULL or something that people should know nevertheless. An item
+ * of an all-or-nothing call that was undone, or not begun, because of another one is REFUSAL_FAILED with a message that says
+ * so. */
+typedef struct BackendItemResult {
+        Refusal refusal;
+        const char *message;
+} BackendItemResult;
+
 typedef struct ObservedPortal {
-        Portal portal;
-        bool listening; /* a listening socket with exactly this address, zone and TCP port exists */
+        char *directory; /* what the backend calls it; control characters are masked */
+        Portal portal;   /* valid if USABLE */
+        bool usable;     /* the name can be understood now: it has a valid form, and the interface in it exists */
+        bool listening;  /* a listening socket with exactly this address, interface (by its index) and TCP port exists */
 } ObservedPortal;
 
+/* Several ports may have one Identifier: then another program has made all but one of them. */
 typedef struct ObservedPort {
-        uint16_t tag;
+        char *directory;
+        uint64_t identifier;
         bool enabled;
         ObservedPortal *portals;
         size_t n_portals;
@@ -53,60 +69,80 @@ typedef struct ObservedPort {
 
 typedef struct ObservedNode {
         char *name;
+        bool exists; /* if not, it has no ports */
         ObservedPort *ports;
         size_t n_ports;
 } ObservedNode;
 
-typedef struct Observation {
-        ObservedNode *nodes;
-        size_t n_nodes;
-} Observation;
+/* Frees what is in *N, not N itself, and leaves it empty. */
+void observed_node_done(ObservedNode *n);
 
-/* Frees what is in *O, not O itself, and leaves it empty. */
-void observation_done(Observation *o);
-
-/* How a call ended. REFUSAL_NONE is success. MESSAGE is for people, without the return code's number; never NULL on failure.
- * OUTCOME_UNKNOWN: the worker was lost (deadline, crash) or answered nonsense after it got the request, so what it did must be undone
- * or looked up. It is false when the request is known never to have left. OBSERVATION: of a successful BACKEND_OBSERVE alone, else NULL; the
- * callee may move it out. All of it is gone once the callback has returned. */
+/* How a call ended. All of it is gone once the callback has returned.
+ *
+ * REFUSAL is of the call as a whole or, of backend_apply(), of the first item that failed for a reason of its own: FAILED_ITEM
+ * says which (SIZE_MAX: none, it is the call itself). REFUSAL_NONE is success of every item. MESSAGE is for people, without the
+ * return code's number; never NULL on failure.
+ *
+ * OUTCOME_UNKNOWN: the worker was lost (deadline, crash) or answered nonsense after it got the request, so what it did must be
+ * undone or looked up. It is false when the request is known never to have left, and when the worker said itself how it ended.
+ *
+ * OBSERVED, NODES: of a successful backend_observe() and backend_list_nodes() alone, else NULL. The callee may move them out: it
+ * copies *OBSERVED and empties it; it takes the strings out of NODES and sets NODES[0] to NULL. */
 typedef struct BackendResult {
         Refusal refusal;
         const char *message;
         bool outcome_unknown;
-        Observation *observation;
+        size_t failed_item;
+        const BackendItemResult
+                *items; /* of apply: one per item, in their order, if the backend went as far as the items; else NULL */
+        size_t n_items;
+        char **warnings; /* of a check: what would be done, but perhaps not as wanted; NULL-terminated; NULL: none */
+        ObservedNode *observed;
+        char **nodes; /* NULL-terminated, in the order of strcmp() */
 } BackendResult;
 
 typedef void (*backend_done_t)(const BackendResult *result, void *userdata);
 
-/* Keeps nothing; every verb succeeds from the event loop's next turn, in the order of the calls. BACKEND_OBSERVE answers that nothing is
- * there, so all that is desired is missing and BACKEND_RESTORE_TARGET_PORT takes it as in force. */
-int backend_new_model(sd_event *event, bool selects_identifiers, Backend **ret);
+/* Keeps its nodes and ports in the process; when that starts nothing is there, so all that is desired is missing and is made
+ * again. Every call is answered from the event loop's next turn, in the order of the calls. ROLE: ROLE_TARGET or ROLE_INITIATOR.
+ *
+ * It refuses what the kernel's target refuses: an Identifier that exists, a node's name that is taken by a node with ports, a
+ * portal that another port of the node has, and within the process, on one TCP port, a wildcard beside an address that it covers,
+ * or one link-local address on two interfaces. For ROLE_INITIATOR portals are not looked at. Nobody logs in, so that there are no
+ * sessions. */
+int backend_new_model(sd_event *event, uint16_t role, bool selects_identifiers, Backend **ret);
 
 /* Talks to workers behind the unix socket SOCKET_PATH: one connection, that is one worker process, per call under way (at most
  * MAX_WORKERS; further calls wait), an idle one is used again. A call not answered within DEADLINE_USEC after it was sent ends as
  * REFUSAL_TIMEOUT, its connection is dropped and the next call gets a new worker. Nothing is connected before the first call.
+ * Connections can pass file descriptors.
  *
  * Calls begin in the order in which they were made. A worker that cannot be reached, or that ends before its answer, is
- * REFUSAL_BACKEND_UNAVAILABLE. Errors that the interface does not allow for the verb, unknown ones and answers of a wrong form are
- * REFUSAL_UNSPECIFIED with the cause in the log. An observation of more than OBSERVED_NODES_MAX, … is REFUSAL_LIMIT_REACHED as a whole;
- * single names, addresses and TCP ports in it that cannot be right are left out and logged.
+ * REFUSAL_BACKEND_UNAVAILABLE. An error that the verb may not answer (common/verbs.def) is REFUSAL_UNSPECIFIED for its item, with
+ * the cause in the log. An answer of a wrong form is so for the call, and its outcome is unknown: another signature, a wrong
+ * number of results, or a mixture that all-or-nothing cannot end in.
+ * More than OBSERVED_NODES_MAX nodes, … is REFUSAL_LIMIT_REACHED for the call; single names of nodes that cannot be right are
+ * left out and logged, and a portal with an address that cannot be read is logged and not usable.
  *
- * SELECTS_IDENTIFIERS is a fact about the kind of backend (LIO: true), told by whoever configures it: callers ask for it before the first
- * worker exists and must always get the same answer. Describe is therefore for people with busctl, not for this client.
+ * SELECTS_IDENTIFIERS is a fact about the kind of backend (LIO: true), told by whoever configures it: callers ask for it before
+ * the first worker exists and must always get the same answer. Describe is therefore for people with busctl, not for this client.
  *
- * NAME stands in messages and in the names of the units that they point to (iscsi-backend-NAME.socket). Returns 0, -EINVAL (SOCKET_PATH is
- * not absolute, a number is 0 or the deadline is past all reason), -ENAMETOOLONG (SOCKET_PATH does not fit into a unix socket's
- * address) or -ENOMEM. */
+ * NAME stands in messages and in the names of the units that they point to (iscsi-backend-NAME.socket). Returns 0, -EINVAL
+ * (SOCKET_PATH is not absolute, a number is 0 or the deadline is past all reason), -ENAMETOOLONG (SOCKET_PATH does not fit into a
+ * unix socket's address) or -ENOMEM. */
 int backend_new_peer(sd_event *event, const char *name, const char *socket_path, uint64_t deadline_usec, unsigned max_workers,
                      bool selects_identifiers, Backend **ret);
 
-/* What a peer's observation may hold in all. */
+/* What a peer may know: nodes in all, and of one node ports and portals. */
 #define OBSERVED_NODES_MAX 65536u
 #define OBSERVED_PORTS_MAX 65536u
 #define OBSERVED_PORTALS_MAX 262144u
 
-/* Calls still under way end without their callback, those that wait are never sent; either kind's BackendCall is gone. May be called
- * from a callback. Returns NULL. */
+/* How many warnings of a check are kept. */
+#define BACKEND_WARNINGS_MAX 64u
+
+/* Calls still under way end without their callback, those that wait are never sent; either kind's BackendCall is gone. May be
+ * called from a callback. Returns NULL. */
 Backend *backend_free(Backend *b);
 DEFINE_TRIVIAL_CLEANUP(Backend *, backend_free);
 
@@ -115,12 +151,13 @@ const char *backend_name(Backend *b);
 /* Whether a caller may choose a port's Identifier (CIM: IdentifierSelectionSupported). LIO: yes. */
 bool backend_selects_identifiers(Backend *b);
 
-/* Starts a verb. DONE is called exactly once, later, from the event loop (never from within this call), unless the returned call
- * is cancelled. It may call, cancel and free as it likes. *RET is valid until DONE has returned; RET may be NULL. Returns 0, or a negative
- * errno when nothing was started (-ENOMEM, or -ESTALE once the event loop has ended). */
-int backend_call(Backend *b, const BackendRequest *request, backend_done_t done, void *userdata, BackendCall **ret);
+/* Each of these starts a call: does, or checks, operations on a node; tells what is in force of a node; tells the names of all
+ * nodes that are there, whoever made them. DONE is called exactly once, later, from the event loop (never from within this call),
+ * unless the returned call is cancelled. It may call, cancel and free as it likes. *RET is valid until DONE has returned; RET may
+ * be NULL. Returns 0, or a negative errno when nothing was started (-ENOMEM, or -ESTALE once the event loop has ended). */
+int backend_apply(Backend *b, const BackendRequest *request, backend_done_t done, void *userdata, BackendCall **ret);
+int backend_observe(Backend *b, const char *node, backend_done_t done, void *userdata, BackendCall **ret);
+int backend_list_nodes(Backend *b, backend_done_t done, void *userdata, BackendCall **ret);
 
-/* Forgets the answer; what the verb does goes on, also when the call still waits for a worker. Returns NULL. */
+/* Forgets the answer; what the call does goes on, also when it still waits for a worker. Returns NULL. */
 BackendCall *backend_call_cancel(BackendCall *c);
-
-const char *backend_verb_name(BackendVerb v); /* the D-Bus member of org.iscsi.Backend; never NULL */

@@ -4,38 +4,44 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
 #include "common/log.h"
 
-static const char *const verb_names[_BACKEND_VERB_MAX] = {
-        [BACKEND_CREATE_NODE] = "CreateNode",
-        [BACKEND_DELETE_NODE] = "DeleteNode",
-        [BACKEND_CREATE_TARGET_PORT] = "CreateTargetPort",
-        [BACKEND_RESTORE_TARGET_PORT] = "RestoreTargetPort",
-        [BACKEND_UNDO_TARGET_PORT] = "UndoTargetPort",
-        [BACKEND_DELETE_TARGET_PORT] = "DeleteTargetPort",
-        [BACKEND_BIND_PORTAL] = "BindPortal",
-        [BACKEND_UNBIND_PORTAL] = "UnbindPortal",
-        [BACKEND_CHECK_SESSIONS] = "CheckSessions",
-        [BACKEND_OBSERVE] = "Observe",
+static const char *const call_kind_names[_CALL_KIND_MAX] = {
+        [CALL_APPLY] = "Apply",
+        [CALL_CHECK] = "Check",
+        [CALL_OBSERVE] = "Observe",
+        [CALL_LIST_NODES] = "ListNodes",
 };
 
-const char *backend_verb_name(BackendVerb v) {
-        return verb_names[v];
+const char *call_kind_name(CallKind k) {
+        return call_kind_names[k];
 }
 
-void observation_done(Observation *o) {
-        for (size_t i = 0; i < o->n_nodes; i++) {
-                for (size_t j = 0; j < o->nodes[i].n_ports; j++)
-                        free(o->nodes[i].ports[j].portals);
-                free(o->nodes[i].ports);
-                free(o->nodes[i].name);
-        }
-        free(o->nodes);
+char **strings_free(char **strings) {
+        for (char **s = strings; s && *s; s++)
+                free(*s);
+        free(strings);
 
-        *o = (Observation){};
+        return NULL;
+}
+
+void observed_node_done(ObservedNode *n) {
+        for (size_t i = 0; i < n->n_ports; i++) {
+                ObservedPort *p = n->ports + i;
+
+                for (size_t k = 0; k < p->n_portals; k++)
+                        free(p->portals[k].directory);
+                free(p->portals);
+                free(p->directory);
+        }
+        free(n->ports);
+        free(n->name);
+
+        *n = (ObservedNode){};
 }
 
 static int on_wake(sd_event_source *s, void *userdata) {
@@ -107,51 +113,159 @@ BackendCall *backend_call_free(BackendCall *c) {
         if (!c)
                 return NULL;
 
-        free(c->node);
-        free(c->portals);
+        /* The portals of all items are one array: the first item's. */
+        if (c->request.items)
+                free((void *) c->request.items[0].portals);
+        for (size_t i = 0; i < c->request.n_items; i++)
+                free((void *) c->request.items[i].snapshot);
+        free((void *) c->request.items);
+        free((void *) c->request.expected);
+        free((void *) c->request.node);
+        free(c->what);
         free(c);
 
         return NULL;
 }
 
-int backend_call(Backend *b, const BackendRequest *request, backend_done_t done, void *userdata, BackendCall **ret) {
-        _cleanup_(backend_call_freep) BackendCall *c = NULL;
+static int copy_snapshots(BackendItem *items, size_t n) {
+        int r = 0;
+
+        /* Each is a copy or nothing, whatever happens, so that they can be freed. */
+        for (size_t i = 0; i < n; i++) {
+                void *copy = items[i].snapshot_size > 0 && r == 0 ? malloc(items[i].snapshot_size) : NULL;
+
+                if (copy)
+                        memcpy(copy, items[i].snapshot, items[i].snapshot_size);
+                else if (items[i].snapshot_size > 0)
+                        r = -ENOMEM;
+                items[i].snapshot = copy;
+        }
+
+        return r;
+}
+
+static int copy_items(BackendRequest *to, const BackendRequest *from) {
+        BackendItem *items;
+        Portal *portals;
+        size_t n = 0;
+
+        for (size_t i = 0; i < from->n_items; i++)
+                n += from->items[i].n_portals;
+
+        items = calloc(from->n_items, sizeof(BackendItem));
+        portals = calloc(n + 1, sizeof(Portal));
+        if (!items || !portals) {
+                free(items);
+                free(portals);
+                return -ENOMEM;
+        }
+
+        for (size_t i = 0; i < from->n_items; i++) {
+                items[i] = from->items[i];
+                items[i].portals = portals;
+                for (size_t k = 0; k < from->items[i].n_portals; k++)
+                        *portals++ = from->items[i].portals[k];
+        }
+
+        to->items = items;
+        to->n_items = from->n_items;
+        return copy_snapshots(items, from->n_items);
+}
+
+static int copy_request(BackendRequest *to, const BackendRequest *from) {
+        uint64_t *expected;
+
+        to->keep_going = from->keep_going;
+        to->check = from->check;
+
+        if (from->expected) {
+                expected = calloc(from->n_expected + 1, sizeof(uint64_t));
+                if (!expected)
+                        return -ENOMEM;
+                for (size_t i = 0; i < from->n_expected; i++)
+                        expected[i] = from->expected[i];
+                to->expected = expected;
+                to->n_expected = from->n_expected;
+        }
+
+        return copy_items(to, from);
+}
+
+static char *describe(CallKind kind, const BackendRequest *request) {
+        const char *verb;
+        char *what;
         int r;
 
-        assert(request->verb >= 0 && request->verb < _BACKEND_VERB_MAX);
-        assert((request->verb != BACKEND_BIND_PORTAL && request->verb != BACKEND_UNBIND_PORTAL) || request->n_portals == 1);
+        if (kind != CALL_APPLY && kind != CALL_CHECK)
+                return strdup(call_kind_name(kind));
+
+        verb = verb_info(request->items[0].verb)->name;
+        r = request->n_items == 1 ? asprintf(&what, "%s%s", kind == CALL_CHECK ? "the check of " : "", verb)
+                                  : asprintf(&what, "%s%s and %zu more operation%s", kind == CALL_CHECK ? "the check of " : "",
+                                             verb, request->n_items - 1, request->n_items == 2 ? "" : "s");
+        return r < 0 ? NULL : what;
+}
+
+static BackendCall *call_new(CallKind kind, const char *node, const BackendRequest *request) {
+        _cleanup_(backend_call_freep) BackendCall *c = NULL;
 
         c = calloc(1, sizeof(*c));
         if (!c)
+                return NULL;
+
+        c->kind = kind;
+        c->request.node = strdup(node);
+        if (!c->request.node)
+                return NULL;
+        if (request && copy_request(&c->request, request) < 0)
+                return NULL;
+        c->what = describe(kind, request);
+        if (!c->what)
+                return NULL;
+
+        return TAKE_PTR(c);
+}
+
+/* Takes C over, also on failure. */
+static int call_start(Backend *b, BackendCall *call, backend_done_t done, void *userdata, BackendCall **ret) {
+        _cleanup_(backend_call_freep) BackendCall *c = call;
+        int r;
+
+        if (!c)
                 return -ENOMEM;
-
-        c->done = done;
-        c->userdata = userdata;
-        c->verb = request->verb;
-        c->tag = request->tag;
-
-        c->node = strdup(request->node ?: "");
-        if (!c->node)
-                return -ENOMEM;
-
-        if (request->n_portals > 0) {
-                c->portals = reallocarray(NULL, request->n_portals, sizeof(Portal));
-                if (!c->portals)
-                        return -ENOMEM;
-                memcpy(c->portals, request->portals, request->n_portals * sizeof(Portal));
-                c->n_portals = request->n_portals;
-        }
 
         r = backend_wake(b);
         if (r < 0)
                 return r;
 
+        c->done = done;
+        c->userdata = userdata;
         DL_APPEND(b->queue, c);
         if (ret)
                 *ret = c;
 
         TAKE_PTR(c);
         return 0;
+}
+
+int backend_apply(Backend *b, const BackendRequest *request, backend_done_t done, void *userdata, BackendCall **ret) {
+        assert(request->n_items > 0);
+        for (size_t i = 0; i < request->n_items; i++) {
+                const BackendItem *item = request->items + i;
+
+                assert(item->verb >= 0 && item->verb < _VERB_MAX);
+                assert(!(verb_info(item->verb)->takes & TAKES_PORTAL) || item->n_portals == 1);
+        }
+
+        return call_start(b, call_new(request->check ? CALL_CHECK : CALL_APPLY, request->node, request), done, userdata, ret);
+}
+
+int backend_observe(Backend *b, const char *node, backend_done_t done, void *userdata, BackendCall **ret) {
+        return call_start(b, call_new(CALL_OBSERVE, node, NULL), done, userdata, ret);
+}
+
+int backend_list_nodes(Backend *b, backend_done_t done, void *userdata, BackendCall **ret) {
+        return call_start(b, call_new(CALL_LIST_NODES, "", NULL), done, userdata, ret);
 }
 
 BackendCall *backend_call_cancel(BackendCall *c) {
@@ -166,7 +280,7 @@ void backend_call_finish(BackendCall *c, const BackendResult *result) {
         if (c->done)
                 c->done(result, c->userdata);
         else if (result->refusal != REFUSAL_NONE)
-                log_warning("%s, whose caller has gone, failed: %s", backend_verb_name(c->verb), result->message);
+                log_warning("%s, whose caller has gone, failed: %s", c->what, result->message);
 
         backend_call_free(c);
 }

@@ -6,8 +6,8 @@
 #include "backend/backend.h"
 
 typedef struct BackendOps {
-        /* Begins at most one call: the head of B's queue, if there is one and room for it. Runs the call's callback last, or not at
-         * all, for that may free B. Called after backend_wake(). */
+        /* Begins at most one call: the head of B's queue, if there is one and room for it. Runs the call's callback last, or not
+         * at all, for that may free B. Called after backend_wake(). */
         void (*turn)(Backend *b);
 
         /* Frees what the kind of backend has beyond a Backend, and B itself. */
@@ -24,14 +24,20 @@ struct Backend {
         BackendCall *queue; /* oldest first */
 };
 
+typedef enum CallKind {
+        CALL_APPLY,
+        CALL_CHECK,
+        CALL_OBSERVE,
+        CALL_LIST_NODES,
+        _CALL_KIND_MAX,
+} CallKind;
+
 struct BackendCall {
         backend_done_t done; /* NULL once cancelled */
         void *userdata;
-        BackendVerb verb;
-        char *node; /* "" if the verb has none */
-        uint16_t tag;
-        Portal *portals;
-        size_t n_portals;
+        CallKind kind;
+        BackendRequest request; /* a copy with all that is in it; of the other kinds empty, but for the node */
+        char *what;             /* for people: "create-port and 2 more operations", "Observe" */
         BackendCall *prev, *next;
 };
 
@@ -49,3 +55,8 @@ DEFINE_TRIVIAL_CLEANUP(BackendCall *, backend_call_free);
 
 /* Tells the caller and frees C, which is in no list any more. The backend may be gone when this returns. */
 void backend_call_finish(BackendCall *c, const BackendResult *result);
+
+const char *call_kind_name(CallKind k); /* the D-Bus member of org.iscsi.Backend */
+
+/* Frees a NULL-terminated array with its strings; NULL is fine. Returns NULL. */
+char **strings_free(char **strings);

@@ -3,91 +3,161 @@
 #include "backend/peer-message.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "common/array.h"
+#include "backend/peer-observed.h"
+#include "backend/peer-text.h"
 #include "common/log.h"
-#include "common/name.h"
-#include "common/text.h"
 
-/* How many of an observation's bad entries are logged one by one. */
-#define BAD_ENTRIES_LOGGED 8u
-
-#define BIT(refusal) (UINT64_C(1) << (refusal))
 _Static_assert(_REFUSAL_MAX <= 64, "a set of refusals fits into 64 bits");
 
-/* What each verb may answer: the comments of interfaces/org.iscsi.Backend.xml. Degraded is for all that change something. */
-#define ALWAYS (BIT(REFUSAL_BUSY) | BIT(REFUSAL_BACKEND_UNAVAILABLE) | BIT(REFUSAL_FAILED) | BIT(REFUSAL_INVALID_PARAMETER))
-#define CHANGES (ALWAYS | BIT(REFUSAL_DEGRADED))
-#define OF_PORTALS                                                                                                             \
-        (BIT(REFUSAL_TCP_IN_USE) | BIT(REFUSAL_ADDRESS_IN_USE) | BIT(REFUSAL_ADDRESS_OVERLAP) | BIT(REFUSAL_PORTAL_SHADOWED) | \
-         BIT(REFUSAL_SCOPE_MISSING))
+/* What a call as a whole may answer. Only one that changes something can leave it half done, or have found something before it
+ * began. */
+static uint64_t call_refusals(CallKind kind) {
+        uint64_t of_changes = REFUSAL_BIT(REFUSAL_DEGRADED) | REFUSAL_BIT(REFUSAL_FOREIGN_OBJECT_INSIDE);
 
-static const uint64_t allowed[_BACKEND_VERB_MAX] = {
-        [BACKEND_CREATE_NODE] = CHANGES | BIT(REFUSAL_NAME_IN_USE),
-        [BACKEND_DELETE_NODE] = CHANGES,
-        [BACKEND_CREATE_TARGET_PORT] = CHANGES | OF_PORTALS | BIT(REFUSAL_IDENTIFIER_IN_USE),
-        [BACKEND_RESTORE_TARGET_PORT] = CHANGES | OF_PORTALS,
-        [BACKEND_UNDO_TARGET_PORT] = CHANGES,
-        [BACKEND_DELETE_TARGET_PORT] = CHANGES | BIT(REFUSAL_SESSIONS_ACTIVE),
-        [BACKEND_BIND_PORTAL] = CHANGES | OF_PORTALS | BIT(REFUSAL_ENDPOINT_NON_EXISTENT),
-        [BACKEND_UNBIND_PORTAL] = CHANGES,
-        [BACKEND_CHECK_SESSIONS] = ALWAYS | BIT(REFUSAL_SESSIONS_ACTIVE),
-        [BACKEND_OBSERVE] = ALWAYS,
-};
+        return kind == CALL_APPLY || kind == CALL_CHECK ? VERB_REFUSALS_ANY : VERB_REFUSALS_ANY & ~of_changes;
+}
+
+static int append_option(sd_bus_message *m, bool takes, const char *key, bool value) {
+        return takes ? sd_bus_message_append(m, "{sv}", key, "b", (int) value) : 0;
+}
+
+static int append_snapshot(sd_bus_message *m, const void *snapshot, size_t size) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", "Snapshot");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "ay");
+        if (r >= 0)
+                r = sd_bus_message_append_array(m, 'y', snapshot, size);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        if (r < 0)
+                return r;
+
+        return sd_bus_message_close_container(m);
+}
+
+static int append_options(sd_bus_message *m, unsigned takes, const BackendItem *item) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "{sv}");
+        if (r >= 0)
+                r = append_option(m, takes & TAKES_ENABLED, "Enabled", item->enabled);
+        if (r >= 0)
+                r = append_option(m, takes & TAKES_FORCE, "Force", item->force);
+        if (r >= 0)
+                r = append_option(m, takes & TAKES_ALL, "All", item->all);
+        if (r >= 0 && (takes & TAKES_SNAPSHOT))
+                r = append_snapshot(m, item->snapshot, item->snapshot_size);
+        if (r < 0)
+                return r;
+
+        return sd_bus_message_close_container(m);
+}
 
 static int append_portals(sd_bus_message *m, const Portal *portals, size_t n) {
         char text[IP_ADDRESS_TEXT_MAX];
         int r;
 
         r = sd_bus_message_open_container(m, 'a', "(sq)");
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = sd_bus_message_append(m, "(sq)", ip_address_to_text(&portals[i].address, text), portals[i].port);
         if (r < 0)
                 return r;
-
-        for (size_t i = 0; i < n; i++) {
-                r = sd_bus_message_append(m, "(sq)", ip_address_to_text(&portals[i].address, text), portals[i].port);
-                if (r < 0)
-                        return r;
-        }
 
         return sd_bus_message_close_container(m);
 }
 
-int peer_call_to_message(const BackendCall *c, sd_bus *bus, sd_bus_message **ret) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        char text[IP_ADDRESS_TEXT_MAX];
+static int append_item(sd_bus_message *m, const BackendItem *item) {
+        const VerbInfo *verb = verb_info(item->verb);
+        bool identified = (verb->takes & TAKES_IDENTIFIER) && !((verb->takes & TAKES_ALL) && item->all);
+        bool on_portals = verb->takes & (TAKES_PORTALS | TAKES_PORTAL);
         int r;
 
-        r = sd_bus_message_new_method_call(bus, &m, NULL, PEER_PATH, PEER_INTERFACE, backend_verb_name(c->verb));
+        r = sd_bus_message_open_container(m, 'r', "sta(sq)a{sv}");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "st", verb->name, identified ? item->identifier : 0);
+        if (r >= 0)
+                r = append_portals(m, item->portals, on_portals ? item->n_portals : 0);
+        if (r >= 0)
+                r = append_options(m, verb->takes, item);
         if (r < 0)
                 return r;
 
-        switch (c->verb) {
-        case BACKEND_CREATE_NODE:
-        case BACKEND_DELETE_NODE:
-        case BACKEND_CHECK_SESSIONS:
-                r = sd_bus_message_append(m, "s", c->node);
+        return sd_bus_message_close_container(m);
+}
+
+static int append_expected(sd_bus_message *m, const uint64_t *expected, size_t n) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", "Expected");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "at");
+        if (r >= 0)
+                r = sd_bus_message_append_array(m, 't', expected, n * sizeof(uint64_t));
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        if (r < 0)
+                return r;
+
+        return sd_bus_message_close_container(m);
+}
+
+static int append_preconditions(sd_bus_message *m, const BackendRequest *request) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "{sv}");
+        if (r >= 0 && request->keep_going)
+                r = sd_bus_message_append(m, "{sv}", "Atomic", "b", 0);
+        if (r >= 0 && request->expected)
+                r = append_expected(m, request->expected, request->n_expected);
+        if (r < 0)
+                return r;
+
+        return sd_bus_message_close_container(m);
+}
+
+static int append_request(sd_bus_message *m, const BackendRequest *request) {
+        int r;
+
+        r = sd_bus_message_append(m, "s", request->node);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(sta(sq)a{sv})");
+        for (size_t i = 0; r >= 0 && i < request->n_items; i++)
+                r = append_item(m, request->items + i);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        if (r < 0)
+                return r;
+
+        return append_preconditions(m, request);
+}
+
+int peer_call_to_message(const BackendCall *c, sd_bus *bus, sd_bus_message **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(bus, &m, NULL, BACKEND_PATH, BACKEND_INTERFACE, call_kind_name(c->kind));
+        if (r < 0)
+                return r;
+
+        switch (c->kind) {
+        case CALL_APPLY:
+        case CALL_CHECK:
+                r = append_request(m, &c->request);
                 break;
-        case BACKEND_CREATE_TARGET_PORT:
-        case BACKEND_RESTORE_TARGET_PORT:
-        case BACKEND_UNDO_TARGET_PORT:
-                r = sd_bus_message_append(m, "sq", c->node, c->tag);
-                if (r >= 0)
-                        r = append_portals(m, c->portals, c->n_portals);
+        case CALL_OBSERVE:
+                r = sd_bus_message_append(m, "s", c->request.node);
                 break;
-        case BACKEND_DELETE_TARGET_PORT:
-                r = sd_bus_message_append(m, "sq", c->node, c->tag);
-                break;
-        case BACKEND_BIND_PORTAL:
-        case BACKEND_UNBIND_PORTAL:
-                r = sd_bus_message_append(m, "sqsq", c->node, c->tag, ip_address_to_text(&c->portals[0].address, text),
-                                          c->portals[0].port);
-                break;
-        case BACKEND_OBSERVE:
-        case _BACKEND_VERB_MAX:
-                r = 0;
+        case CALL_LIST_NODES:
+        case _CALL_KIND_MAX:
                 break;
         }
         if (r < 0)
@@ -97,255 +167,240 @@ int peer_call_to_message(const BackendCall *c, sd_bus *bus, sd_bus_message **ret
         return 0;
 }
 
-/* A copy of at most PEER_TEXT_MAX bytes, cut between characters, with blanks for control characters. */
-static char *clean_text(const char *text) {
-        char *copy;
-
-        copy = strndup(text, (size_t) text_excerpt(text, PEER_TEXT_MAX));
-        if (copy)
-                text_mask_controls(copy, ' ');
-
-        return copy;
-}
-
-static void read_error(const sd_bus_error *e, const char *backend, BackendVerb verb, PeerAnswer *a) {
-        _cleanup_free_ char *text = clean_text(e->message ?: "");
+/* Takes an error that the worker told, if it is among ALLOWED, and else says so of WHAT. *RET_MESSAGE may become NULL: memory is
+ * short. */
+static Refusal read_refusal(const sd_bus_error *e, uint64_t allowed, const char *backend, const char *what, char **ret_message) {
+        _cleanup_free_ char *text = peer_text(e->message ?: "", PEER_TEXT_MAX);
         Refusal refusal;
 
         refusal = refusal_from_error_name(e->name);
-        if (refusal != REFUSAL_NONE && (allowed[verb] & BIT(refusal))) {
-                a->refusal = refusal;
-                a->message = text && *text ? TAKE_PTR(text) : strdup(refusal_meaning(refusal));
-                return;
+        if (refusal != REFUSAL_NONE && (allowed & REFUSAL_BIT(refusal))) {
+                *ret_message = text && *text ? TAKE_PTR(text) : strdup(refusal_meaning(refusal));
+                return refusal;
         }
 
-        log_warning("Backend %s answered %s with an error that it may not give: %s: %s", backend, backend_verb_name(verb),
-                    e->name, text && *text ? text : "(no message)");
+        log_warning("Backend %s answered %s with an error that it may not give: %s: %s", backend, what, e->name,
+                    text && *text ? text : "(no message)");
 
-        a->refusal = REFUSAL_UNSPECIFIED;
-        if (asprintf(&a->message,
+        if (asprintf(ret_message,
                      "Backend %s failed in %s for a reason that this service does not know%s%s; the service's log gives it",
-                     backend, backend_verb_name(verb), text && *text ? ": " : "", text ?: "") < 0)
-                a->message = NULL;
+                     backend, what, text && *text ? ": " : "", text ?: "") < 0)
+                *ret_message = NULL;
+        return REFUSAL_UNSPECIFIED;
 }
 
-/* Reading an observation: what was found so far, and against which limits. */
-typedef struct Reader {
-        const char *backend;
-        Observation observation;
-        size_t n_ports, n_portals, n_bad;
-} Reader;
-
-static void reader_done(Reader *r) {
-        observation_done(&r->observation);
-}
-
-static void _printf_(2, 3) skip_entry(Reader *reader, const char *format, ...) {
-        _cleanup_free_ char *what = NULL;
-        va_list ap;
-
-        if (++reader->n_bad > BAD_ENTRIES_LOGGED)
-                return;
-
-        va_start(ap, format);
-        if (vasprintf(&what, format, ap) < 0)
-                what = NULL;
-        va_end(ap);
-
-        log_warning("Backend %s observed what cannot be, left out: %s", reader->backend, what ?: "(out of memory)");
-}
-
-static int read_portals(Reader *reader, sd_bus_message *m, const char *node, ObservedPort *port) {
+/* One item of the answer. Returns 1 if it is the cause of a failure, 0 if not, or a negative errno. */
+static int read_result(sd_bus_message *m, const char *backend, const BackendCall *c, PeerAnswer *a) {
+        const BackendItem *item = c->request.items + a->n_items;
+        BackendItemResult *result = a->items + a->n_items;
+        const char *name, *message;
+        char *text = NULL;
         int r;
 
-        r = sd_bus_message_enter_container(m, 'a', "(sqb)");
+        r = sd_bus_message_read(m, "(ss)", &name, &message);
         if (r < 0)
                 return r;
+        if (r == 0)
+                return -EBADMSG; /* one result too few */
+        a->n_items++;
 
-        for (;;) {
-                ObservedPortal portal = {};
-                const char *address;
-                uint16_t tcp_port;
-                int listening;
-
-                r = sd_bus_message_read(m, "(sqb)", &address, &tcp_port, &listening);
-                if (r < 0)
-                        return r;
-                if (r == 0)
-                        return sd_bus_message_exit_container(m);
-
-                if (++reader->n_portals > OBSERVED_PORTALS_MAX)
-                        return -E2BIG;
-
-                if (tcp_port == 0 || ip_address_from_text(address, &portal.portal.address) < 0) {
-                        skip_entry(reader, "portal \"%.128s\", TCP port %u of %s, tag %u", address, tcp_port, node, port->tag);
-                        continue;
-                }
-                portal.portal.port = tcp_port;
-                portal.listening = listening;
-
-                r = array_grow(&port->portals, port->n_portals, sizeof(ObservedPortal));
-                if (r < 0)
-                        return r;
-                port->portals[port->n_portals++] = portal;
-        }
-}
-
-static int read_ports(Reader *reader, sd_bus_message *m, ObservedNode *node) {
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'a', "(qba(sqb))");
-        if (r < 0)
-                return r;
-
-        while ((r = sd_bus_message_enter_container(m, 'r', "qba(sqb)")) > 0) {
-                ObservedPort *port;
-                int enabled;
-
-                if (++reader->n_ports > OBSERVED_PORTS_MAX)
-                        return -E2BIG;
-
-                r = array_grow(&node->ports, node->n_ports, sizeof(ObservedPort));
-                if (r < 0)
-                        return r;
-                port = &node->ports[node->n_ports++];
-                *port = (ObservedPort){};
-
-                r = sd_bus_message_read(m, "qb", &port->tag, &enabled);
-                if (r < 0)
-                        return r;
-                port->enabled = enabled;
-
-                r = read_portals(reader, m, node->name, port);
-                if (r < 0)
-                        return r;
-
-                r = sd_bus_message_exit_container(m);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-
-        return sd_bus_message_exit_container(m);
-}
-
-static int read_nodes(Reader *reader, sd_bus_message *m) {
-        Observation *o = &reader->observation;
-        size_t n_seen = 0;
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'a', "(sa(qba(sqb)))");
-        if (r < 0)
-                return r;
-
-        while ((r = sd_bus_message_enter_container(m, 'r', "sa(qba(sqb))")) > 0) {
-                const char *name;
-
-                if (++n_seen > OBSERVED_NODES_MAX)
-                        return -E2BIG;
-
-                r = sd_bus_message_read(m, "s", &name);
-                if (r < 0)
-                        return r;
-
-                /* That it is UTF-8 was checked by sd-bus. */
-                if (!*name || strlen(name) > ISCSI_NAME_MAX || text_has_controls(name)) {
-                        skip_entry(reader, "node \"%.256s\"", name);
-                        r = sd_bus_message_skip(m, "a(qba(sqb))");
-                } else {
-                        ObservedNode *node;
-
-                        r = array_grow(&o->nodes, o->n_nodes, sizeof(ObservedNode));
-                        if (r < 0)
-                                return r;
-                        node = &o->nodes[o->n_nodes++];
-                        *node = (ObservedNode){};
-
-                        node->name = strdup(name);
-                        if (!node->name)
-                                return -ENOMEM;
-
-                        r = read_ports(reader, m, node);
-                }
-                if (r < 0)
-                        return r;
-
-                r = sd_bus_message_exit_container(m);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-
-        return sd_bus_message_exit_container(m);
-}
-
-static int read_observation(sd_bus_message *m, const char *backend, Observation *ret) {
-        _cleanup_(reader_done) Reader reader = { .backend = backend };
-        int r;
-
-        r = read_nodes(&reader, m);
-        if (r < 0)
-                return r;
-
-        if (reader.n_bad > BAD_ENTRIES_LOGGED)
-                log_warning("Backend %s observed %zu more entries that cannot be", backend, reader.n_bad - BAD_ENTRIES_LOGGED);
-
-        *ret = reader.observation;
-        reader.observation = (Observation){};
-        return 0;
-}
-
-static void read_success(sd_bus_message *m, const char *backend, BackendVerb verb, PeerAnswer *a) {
-        const char *signature, *expected = verb == BACKEND_OBSERVE ? "a(sa(qba(sqb)))" : "";
-        int r;
-
-        signature = sd_bus_message_get_signature(m, true) ?: "";
-        if (strcmp(signature, expected) != 0) {
-                log_warning("Backend %s answered %s with signature \"%s\" instead of \"%s\"", backend, backend_verb_name(verb),
-                            signature, expected);
-                r = -EBADMSG;
-        } else if (verb == BACKEND_OBSERVE) {
-                r = read_observation(m, backend, &a->observation);
-                if (r < 0)
-                        log_warning_errno(r, "Answer of backend %s to %s cannot be read", backend, backend_verb_name(verb));
-        } else
-                r = 0;
-        if (r >= 0)
-                return;
-
-        if (r == -E2BIG) {
-                a->refusal = REFUSAL_LIMIT_REACHED;
-                r = asprintf(&a->message,
-                             "Backend %s knows of more than %u nodes, %u ports or %u portals: more than this service handles",
-                             backend, OBSERVED_NODES_MAX, OBSERVED_PORTS_MAX, OBSERVED_PORTALS_MAX);
-        } else if (r == -ENOMEM) {
-                a->refusal = REFUSAL_FAILED;
-                a->message = strdup("Out of memory");
-                return;
+        r = 0;
+        if (!*name)
+                text = *message ? peer_text(message, PEER_TEXT_MAX) : NULL;
+        else if (c->kind == CALL_APPLY && !c->request.keep_going && strcmp(name, BACKEND_ERROR_NOT_DONE) == 0) {
+                result->refusal = REFUSAL_FAILED;
+                text = peer_text(*message ? message : "not done because of another operation", PEER_TEXT_MAX);
         } else {
+                sd_bus_error e = { .name = name, .message = message };
+                const VerbInfo *verb = verb_info(item->verb);
+
+                result->refusal = read_refusal(&e, verb->refusals, backend, verb->name, &text);
+                r = 1;
+        }
+
+        result->message = text;
+        return result->refusal != REFUSAL_NONE && !text ? -ENOMEM : r;
+}
+
+/* Whether the mixture of results is one that all-or-nothing can end in. */
+static bool results_fit(const BackendCall *c, const PeerAnswer *a) {
+        bool succeeded = false, failed = false;
+
+        if (c->kind != CALL_APPLY || c->request.keep_going)
+                return true;
+
+        for (size_t i = 0; i < a->n_items; i++) {
+                succeeded |= a->items[i].refusal == REFUSAL_NONE;
+                failed |= a->items[i].refusal != REFUSAL_NONE;
+        }
+        if (!failed)
+                return true;
+
+        return a->failed_item != SIZE_MAX && (!succeeded || a->items[a->failed_item].refusal == REFUSAL_DEGRADED);
+}
+
+static int read_results(sd_bus_message *m, const char *backend, const BackendCall *c, PeerAnswer *a) {
+        int r;
+
+        a->items = calloc(c->request.n_items, sizeof(BackendItemResult));
+        if (!a->items)
+                return -ENOMEM;
+
+        r = sd_bus_message_enter_container(m, 'a', "(ss)");
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < c->request.n_items; i++) {
+                r = read_result(m, backend, c, a);
+                if (r < 0)
+                        return r;
+                if (r > 0 && a->failed_item == SIZE_MAX)
+                        a->failed_item = i;
+        }
+        if (sd_bus_message_at_end(m, false) <= 0 || !results_fit(c, a))
+                return -EBADMSG;
+
+        return sd_bus_message_exit_container(m);
+}
+
+static int read_warnings(sd_bus_message *m, PeerAnswer *a) {
+        const char *text;
+        int r;
+
+        a->warnings = calloc(BACKEND_WARNINGS_MAX + 1, sizeof(char *));
+        if (!a->warnings)
+                return -ENOMEM;
+
+        r = sd_bus_message_enter_container(m, 'a', "s");
+        for (size_t n = 0; r >= 0 && (r = sd_bus_message_read(m, "s", &text)) > 0;)
+                if (n < BACKEND_WARNINGS_MAX) {
+                        a->warnings[n] = peer_text(text, PEER_TEXT_MAX);
+                        if (!a->warnings[n++])
+                                return -ENOMEM;
+                }
+        if (r < 0)
+                return r;
+
+        return sd_bus_message_exit_container(m);
+}
+
+static int read_arguments(sd_bus_message *m, const char *backend, const BackendCall *c, PeerAnswer *a) {
+        int r;
+
+        switch (c->kind) {
+        case CALL_APPLY:
+                return read_results(m, backend, c, a);
+        case CALL_CHECK:
+                r = read_results(m, backend, c, a);
+                return r < 0 ? r : read_warnings(m, a);
+        case CALL_OBSERVE:
+                return peer_read_observed(m, backend, c->request.node, &a->observed);
+        case CALL_LIST_NODES:
+                return peer_read_nodes(m, backend, &a->nodes);
+        case _CALL_KIND_MAX:
+                break;
+        }
+
+        return -EBADMSG;
+}
+
+static const char *const signatures[_CALL_KIND_MAX] = {
+        [CALL_APPLY] = BACKEND_RESULTS_TYPE,
+        [CALL_CHECK] = BACKEND_RESULTS_TYPE "as",
+        [CALL_OBSERVE] = BACKEND_OBSERVED_TYPE,
+        [CALL_LIST_NODES] = "as",
+};
+
+/* Says why the arguments of a success could not be read. */
+static void refuse_arguments(int error, const char *backend, const BackendCall *c, PeerAnswer *a) {
+        int r;
+
+        peer_answer_done(a);
+        switch (error) {
+        case -E2BIG:
+                a->refusal = REFUSAL_LIMIT_REACHED;
+                r = asprintf(
+                        &a->message,
+                        "Backend %s knows of more than %u nodes, or in one node of more than %u ports or %u portals: more than "
+                        "this service handles",
+                        backend, OBSERVED_NODES_MAX, OBSERVED_PORTS_MAX, OBSERVED_PORTALS_MAX);
+                break;
+        case -ENOMEM:
+                /* What was done is not known any more. */
+                a->refusal = REFUSAL_FAILED;
+                a->malformed = c->kind == CALL_APPLY;
+                r = asprintf(&a->message, "Out of memory");
+                break;
+        default:
                 a->refusal = REFUSAL_UNSPECIFIED;
                 a->malformed = true;
                 r = asprintf(&a->message,
                              "Backend %s answered %s in a form that this service does not know: do their versions match?",
-                             backend, backend_verb_name(verb));
+                             backend, c->what);
         }
         if (r < 0)
                 a->message = NULL;
 }
 
-void peer_answer_read(sd_bus_message *reply, const char *backend, BackendVerb verb, PeerAnswer *ret) {
-        *ret = (PeerAnswer){};
+static void read_success(sd_bus_message *m, const char *backend, const BackendCall *c, PeerAnswer *a) {
+        const char *signature;
+        int r;
+
+        signature = sd_bus_message_get_signature(m, true) ?: "";
+        if (strcmp(signature, signatures[c->kind]) != 0) {
+                log_warning("Backend %s answered %s with signature \"%s\" instead of \"%s\"", backend, c->what, signature,
+                            signatures[c->kind]);
+                r = -EBADMSG;
+        } else {
+                r = read_arguments(m, backend, c, a);
+                if (r < 0)
+                        log_warning_errno(r, "Answer of backend %s to %s cannot be read", backend, c->what);
+        }
+        if (r < 0)
+                refuse_arguments(r, backend, c, a);
+}
+
+void peer_answer_read(sd_bus_message *reply, const char *backend, const BackendCall *c, PeerAnswer *ret) {
+        *ret = (PeerAnswer){ .failed_item = SIZE_MAX };
 
         if (sd_bus_message_is_method_error(reply, NULL))
-                read_error(sd_bus_message_get_error(reply), backend, verb, ret);
+                ret->refusal =
+                        read_refusal(sd_bus_message_get_error(reply), call_refusals(c->kind), backend, c->what, &ret->message);
         else
-                read_success(reply, backend, verb, ret);
+                read_success(reply, backend, c, ret);
+}
+
+BackendResult peer_answer_result(PeerAnswer *a, const BackendCall *c) {
+        BackendResult result = {
+                .refusal = a->refusal,
+                .message = a->message,
+                .outcome_unknown = a->malformed,
+                .failed_item = a->failed_item,
+                .items = a->items,
+                .n_items = a->n_items,
+                .warnings = a->warnings,
+        };
+
+        if (a->failed_item != SIZE_MAX) {
+                result.refusal = a->items[a->failed_item].refusal;
+                result.message = a->items[a->failed_item].message;
+        }
+        if (result.refusal != REFUSAL_NONE && !result.message)
+                result.message = refusal_meaning(result.refusal);
+        if (result.refusal == REFUSAL_NONE && c->kind == CALL_OBSERVE)
+                result.observed = &a->observed;
+        if (result.refusal == REFUSAL_NONE && c->kind == CALL_LIST_NODES)
+                result.nodes = a->nodes;
+
+        return result;
 }
 
 void peer_answer_done(PeerAnswer *a) {
+        for (size_t i = 0; i < a->n_items; i++)
+                free((void *) a->items[i].message);
+        free(a->items);
         free(a->message);
-        observation_done(&a->observation);
-        *a = (PeerAnswer){};
+        strings_free(a->warnings);
+        strings_free(a->nodes);
+        observed_node_done(&a->observed);
+        *a = (PeerAnswer){ .failed_item = SIZE_MAX };
 }

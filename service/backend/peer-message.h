@@ -7,22 +7,27 @@
 
 #include "backend/base.h"
 
-#define PEER_PATH "/org/iscsi/Backend"
-#define PEER_INTERFACE "org.iscsi.Backend"
-
 /* The longest message for people that is taken from a worker, in bytes. */
 #define PEER_TEXT_MAX 512u
 
 typedef struct PeerAnswer {
-        Refusal refusal;
-        char *message;  /* NULL on success, and when memory is short */
-        bool malformed; /* it claims success in a form that the interface does not have */
-        Observation observation;
+        Refusal refusal;    /* of the call as a whole; REFUSAL_NONE also if an item failed */
+        char *message;      /* NULL on success, and when memory is short */
+        bool malformed;     /* it claims success in a form that the interface does not have */
+        size_t failed_item; /* SIZE_MAX: none */
+        BackendItemResult *items;
+        size_t n_items;
+        char **warnings;
+        ObservedNode observed;
+        char **nodes;
 } PeerAnswer;
 
 /* Returns 0 or a negative errno (-EINVAL: a text in the call is not UTF-8). */
 int peer_call_to_message(const BackendCall *c, sd_bus *bus, sd_bus_message **ret);
 
-/* Reads REPLY, a method return or an error of the worker to a call of VERB. What is out of order is logged with BACKEND, the name. */
-void peer_answer_read(sd_bus_message *reply, const char *backend, BackendVerb verb, PeerAnswer *ret);
+/* Reads REPLY, a method return or an error of the worker to the call C. What is out of order is logged with BACKEND, the name. */
+void peer_answer_read(sd_bus_message *reply, const char *backend, const BackendCall *c, PeerAnswer *ret);
 void peer_answer_done(PeerAnswer *a);
+
+/* The answer as the caller sees it. It is valid as long as A. */
+BackendResult peer_answer_result(PeerAnswer *a, const BackendCall *c);

@@ -2,12 +2,13 @@
 
 /* Calls to worker processes. A connection is one worker and does one call at a time:
  *
- *      backend_call() ─▶ queue ──(a connection is free)──▶ connection: connect, authenticate, send ─▶ answer ─▶ idle ─▶ next call
- *                                                             │            │                  │                 │
- *                                                             └────────────┴──────────────────┴── deadline,     └── hang-up: closed,
- *                                                                hang-up: closed, the call ends                     no call is lost
+ *  backend_apply() ─▶ queue ──(a connection is free)──▶ connection: connect, authenticate, send ─▶ answer ─▶ idle ─▶ next call
+ *                                                          │            │                  │                 │
+ *                                                          └────────────┴──────────────────┴── deadline,     └── hang-up: closed,
+ *                                                             hang-up: closed, the call ends                     no call is lost
  *
- * Whatever a worker does, only its own call suffers. In each callback the caller's own callback comes last, for it may free the backend. */
+ * Whatever a worker does, only its own call suffers. In each callback the caller's own callback comes last, for it may free the
+ * backend. */
 
 #include "backend/backend.h"
 
@@ -86,8 +87,8 @@ static BackendCall *connection_end_call(Connection *c) {
         return TAKE_PTR(c->call);
 }
 
-/* Whether the request has left. As long as it stands in the queue, be it in part, no worker has acted on it; before the worker has
- * authenticated us it always does. */
+/* Whether the request has left. As long as it stands in the queue, be it in part, no worker has acted on it; before the worker
+ * has authenticated us it always does. */
 static bool connection_has_sent(Connection *c) {
         uint64_t n;
 
@@ -100,6 +101,7 @@ static void connection_lose(Connection *c, Refusal refusal, bool outcome_unknown
                 .refusal = refusal,
                 .message = message ?: refusal_meaning(refusal),
                 .outcome_unknown = outcome_unknown,
+                .failed_item = SIZE_MAX,
         };
         BackendCall *call;
 
@@ -111,7 +113,7 @@ static void connection_lose(Connection *c, Refusal refusal, bool outcome_unknown
 static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         Connection *c = userdata;
         _cleanup_free_ char *message = NULL;
-        const char *name = c->peer->backend.name, *verb = backend_verb_name(c->call->verb);
+        const char *name = c->peer->backend.name, *what = c->call->what;
         double seconds = (double) c->peer->deadline_usec / (double) USEC_PER_SEC;
         bool sent = connection_has_sent(c);
         int r;
@@ -119,11 +121,11 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         r = sent ? asprintf(&message,
                             "Backend %s did not answer %s within %g s and may hang in the kernel, whose log tells more "
                             "(journalctl -k)",
-                            name, verb, seconds)
+                            name, what, seconds)
                  : asprintf(&message,
                             "Backend %s took the connection to %s but did not begin %s within %g s; see systemctl status "
                             "iscsi-backend-%s.socket",
-                            name, c->peer->socket_path, verb, seconds, name);
+                            name, c->peer->socket_path, what, seconds, name);
         if (r < 0)
                 message = NULL;
 
@@ -133,17 +135,17 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
 
 static void connection_hung_up(Connection *c) {
         _cleanup_free_ char *message = NULL;
-        const char *name = c->peer->backend.name, *verb = backend_verb_name(c->call->verb);
+        const char *name = c->peer->backend.name, *what = c->call->what;
         bool sent = connection_has_sent(c);
         int r;
 
         r = sent ? asprintf(&message, "The worker of backend %s ended while it did %s; see journalctl -u 'iscsi-backend-%s@*'",
-                            name, verb, name)
+                            name, what, name)
                  : asprintf(&message,
                             "The worker of backend %s behind %s ended before it began %s; see systemctl status "
                             "iscsi-backend-%s.socket and "
                             "journalctl -u 'iscsi-backend-%s@*'",
-                            name, c->peer->socket_path, verb, name, name);
+                            name, c->peer->socket_path, what, name, name);
         if (r < 0)
                 message = NULL;
 
@@ -162,14 +164,8 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) 
                 return 1;
         }
 
-        peer_answer_read(m, c->peer->backend.name, c->call->verb, &answer);
-
-        result = (BackendResult) {
-                .refusal = answer.refusal,
-                .message = answer.refusal == REFUSAL_NONE ? NULL : answer.message ?: refusal_meaning(answer.refusal),
-                .outcome_unknown = answer.malformed,
-                .observation = answer.refusal == REFUSAL_NONE && c->call->verb == BACKEND_OBSERVE ? &answer.observation : NULL,
-        };
+        peer_answer_read(m, c->peer->backend.name, c->call, &answer);
+        result = peer_answer_result(&answer, c->call);
 
         call = connection_end_call(c);
         if (answer.malformed)
@@ -207,7 +203,7 @@ static int connection_new(Peer *p, Connection **ret) {
         if (r < 0)
                 return r;
 
-        r = sd_bus_negotiate_fds(c->bus, false);
+        r = sd_bus_negotiate_fds(c->bus, true);
         if (r < 0)
                 return r;
 
@@ -311,14 +307,14 @@ static int peer_send(Peer *p, BackendCall *call) {
 
 static void peer_refuse(Peer *p, BackendCall *call, int error) {
         _cleanup_free_ char *message = NULL;
-        const char *name = p->backend.name, *verb = backend_verb_name(call->verb);
-        BackendResult result = {};
+        const char *name = p->backend.name, *what = call->what;
+        BackendResult result = { .failed_item = SIZE_MAX };
         int r;
 
         switch (error) {
         case -EINVAL:
                 result.refusal = REFUSAL_INVALID_PARAMETER;
-                r = asprintf(&message, "%s cannot be asked of backend %s: the node's name or a zone is not UTF-8", verb, name);
+                r = asprintf(&message, "%s cannot be asked of backend %s: the node's name or a zone is not UTF-8", what, name);
                 break;
         case -ENOMEM:
                 result.refusal = REFUSAL_FAILED;
@@ -328,7 +324,7 @@ static void peer_refuse(Peer *p, BackendCall *call, int error) {
                 result.refusal = REFUSAL_BACKEND_UNAVAILABLE;
                 r = asprintf(&message,
                              "Backend %s cannot be reached at %s for %s: %s; see systemctl status iscsi-backend-%s.socket", name,
-                             p->socket_path, verb,
+                             p->socket_path, what,
                              error == -EAGAIN ? "Nobody takes the connections that wait there" : strerror(-error), name);
         }
         if (r < 0)

@@ -4,17 +4,27 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/macro.h"
+#include "common/refusal.h"
 
 #define POLKIT_NAME "org.freedesktop.PolicyKit1"
 #define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
 #define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
 #define POLKIT_ALLOW_INTERACTION 1u
+
+/* Who is behind a unique name, which the bus gives to nobody else later. So a caller is asked about once. */
+typedef struct Identity {
+        char name[32]; /* "": none */
+        uid_t uid;
+} Identity;
 
 struct Authority {
         sd_bus *bus;          /* for questions */
@@ -27,6 +37,8 @@ struct Authority {
         sd_event *event;
         bool paused; /* nothing more is read from callers */
         uint64_t last_cookie;
+        Identity identities[IDENTITIES_MAX];
+        unsigned next_identity; /* the place that is used next */
 };
 
 struct Question {
@@ -38,19 +50,46 @@ struct Question {
         void *userdata;
 
         uid_t uid;
-        bool unknown;          /* the bus is being asked for it */
-        uint64_t expires_usec; /* UINT64_MAX: a person may be typing a password */
-        sd_bus_slot *slot;     /* of the call under way */
-        char cookie[32];       /* by which polkit is told to forget the question; "" unless it is asking */
+        bool unknown;           /* the bus is being asked for it */
+        uint64_t expires_usec;  /* UINT64_MAX: a person may be typing a password */
+        sd_bus_slot *slot;      /* of the call under way */
+        sd_event_source *later; /* brings REFUSAL, or a uid that was known before */
+        sd_bus_error refusal;
+        char cookie[32]; /* by which polkit is told to forget the question; "" unless it is asking */
         Question *next, **link;
 };
+
+static Identity *find_identity(Authority *a, const char *name) {
+        for (size_t i = 0; i < IDENTITIES_MAX; i++)
+                if (strcmp(a->identities[i].name, name) == 0)
+                        return a->identities + i;
+
+        return NULL;
+}
+
+static void keep_identity(Authority *a, const char *name, uid_t uid) {
+        Identity *i = a->identities + a->next_identity;
+
+        if (strlen(name) >= sizeof(i->name) || find_identity(a, name))
+                return;
+        strcpy(i->name, name);
+        i->uid = uid;
+        a->next_identity = (a->next_identity + 1) % IDENTITIES_MAX;
+}
+
+static void forget_identity(Authority *a, const char *name) {
+        Identity *i = find_identity(a, name);
+
+        if (i)
+                i->name[0] = '\0';
+}
 
 uid_t question_uid(const Question *q) {
         return q->uid;
 }
 
-/* The bus may have many calls to carry before it comes to our questions. Until it does, they wait there, not here: or else there would be no
- * place left for anybody. The answers come on the other connection. */
+/* The bus may have many calls to carry before it comes to our questions. Until it does, they wait there, not here: or else there
+ * would be no place left for anybody. The answers come on the other connection. */
 static void authority_pace(Authority *a) {
         int r;
 
@@ -115,6 +154,8 @@ Question *question_free(Question *q) {
         if (q->next)
                 q->next->link = q->link;
 
+        sd_event_source_disable_unref(q->later);
+        sd_bus_error_free(&q->refusal);
         sd_bus_slot_unref(q->slot);
         sd_bus_message_unref(q->message);
         for (char **d = q->details; d && *d; d++)
@@ -254,6 +295,7 @@ static int name_lost(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *r
         if (sd_bus_message_read(m, "s", &name) <= 0)
                 return 0;
 
+        forget_identity(a, name);
         for (Question *q = a->questions; q; q = next) {
                 next = q->next;
                 if (strcmp(sd_bus_message_get_sender(q->message), name) != 0)
@@ -278,9 +320,9 @@ int authority_new(sd_bus *bus, sd_bus *asking_bus, uint64_t deadline_usec, Autho
         a->event = sd_bus_get_event(bus);
         a->deadline_usec = deadline_usec;
 
-        /* One watch for all callers: dbus-daemon allows a connection 512, fewer than there may be questions. It is in force before our name is
-         * ours, and on this connection a caller's leaving comes behind its calls: when it is told, the question is there already. Without
-         * the watch sd-bus closes the connection, and the service ends. */
+        /* One watch for all callers: dbus-daemon allows a connection 512, fewer than there may be questions. It is in force
+         * before our name is ours, and on this connection a caller's leaving comes behind its calls: when it is told, the
+         * question is there already. Without the watch sd-bus closes the connection, and the service ends. */
         r = sd_bus_add_match_async(bus, &a->leaving,
                                    "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
                                    "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg2=''",
@@ -306,7 +348,6 @@ Authority *authority_free(Authority *a) {
 static int uid_answered(sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *ret_error) {
         Question *q = userdata;
         const sd_bus_error *e = sd_bus_message_get_error(reply);
-        const char *limit;
         uint32_t uid;
         int r;
 
@@ -329,32 +370,106 @@ static int uid_answered(sd_bus_message *reply, void *userdata, _unused_ sd_bus_e
         }
 
         q->uid = uid;
-        if (uid == 0) {
-                question_answer(q, VERDICT_GRANTED, NULL);
-                return 1;
+        keep_identity(q->authority, sd_bus_message_get_sender(q->message), uid);
+        question_answer(q, VERDICT_GRANTED, NULL);
+        return 1;
+}
+
+/* The same for a caller that is known. */
+static int known_before(_unused_ sd_event_source *s, void *userdata) {
+        Question *q = userdata;
+
+        q->later = sd_event_source_disable_unref(q->later);
+        question_set_known(q);
+        question_answer(q, VERDICT_GRANTED, NULL);
+        return 0;
+}
+
+/* Whether the bus is still being asked for the caller of an earlier call: a later one must not overtake it. */
+static bool question_has_predecessor(const Question *q) {
+        for (const Question *other = q->authority->questions; other; other = other->next)
+                if (other != q && other->unknown && !other->later &&
+                    strcmp(sd_bus_message_get_sender(other->message), sd_bus_message_get_sender(q->message)) == 0)
+                        return true;
+
+        return false;
+}
+
+static int question_find_uid(Question *q) {
+        const Identity *i = find_identity(q->authority, sd_bus_message_get_sender(q->message));
+
+        if (!i || question_has_predecessor(q))
+                return sd_bus_call_method_async(q->authority->bus, &q->slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                                "org.freedesktop.DBus", "GetConnectionUnixUser", uid_answered, q, "s",
+                                                sd_bus_message_get_sender(q->message));
+
+        q->uid = i->uid;
+        return sd_event_add_defer(q->authority->event, &q->later, known_before, q);
+}
+
+/* Answers from the event loop, never from within question_ask(). */
+static int refuse_later(_unused_ sd_event_source *s, void *userdata) {
+        Question *q = userdata;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        q->later = sd_event_source_disable_unref(q->later);
+        (void) sd_bus_error_move(&error, &q->refusal);
+        question_answer(q, VERDICT_REFUSED, &error);
+        return 0;
+}
+
+static int question_refuse_later(Question *q, const char *name, const char *format, ...) _printf_(3, 4);
+static int question_refuse_later(Question *q, const char *name, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        (void) sd_bus_error_setfv(&q->refusal, name, format, ap);
+        va_end(ap);
+        return sd_event_add_defer(q->authority->event, &q->later, refuse_later, q);
+}
+
+static int copy_details(Question *q, char *const *details) {
+        size_t n = 0;
+
+        while (details[n])
+                n++;
+        q->details = calloc(n + 1, sizeof(char *));
+        if (!q->details)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                q->details[i] = strdup(details[i]);
+                if (!q->details[i])
+                        return -ENOMEM;
         }
+        return 0;
+}
+
+int question_ask(Question *q, const char *action, char *const *details) {
+        const char *limit;
+        int r;
+
+        q->action = action;
+        r = copy_details(q, details);
+        if (r < 0)
+                return r;
 
         limit = refuse_limit(q);
-        if (limit) {
-                question_refuse(q, ERROR_NAME_PREFIX "LimitReached", "%s; answer or cancel one first (%u)", limit,
-                                refusal_common_code(REFUSAL_LIMIT_REACHED));
-                return 1;
-        }
+        if (limit)
+                return question_refuse_later(q, ERROR_NAME_PREFIX "LimitReached", "%s; answer or cancel one first (%u)", limit,
+                                             refusal_common_code(REFUSAL_LIMIT_REACHED));
 
         q->slot = sd_bus_slot_unref(q->slot);
         r = question_ask_polkit(q);
         if (r < 0) {
                 log_error_errno(r, "Failed to ask polkit about %s", q->action);
-                question_refuse(q, SD_BUS_ERROR_ACCESS_DENIED, "polkit could not be asked whether %s is allowed", q->action);
+                return question_refuse_later(q, SD_BUS_ERROR_ACCESS_DENIED, "polkit could not be asked whether %s is allowed",
+                                             q->action);
         }
-
-        return 1;
+        return 0;
 }
 
-int authority_ask(Authority *a, sd_bus_message *m, const char *action, const char *const *details, question_answered_t answered,
-                  void *userdata, Question **ret) {
+int authority_identify(Authority *a, sd_bus_message *m, question_answered_t answered, void *userdata, Question **ret) {
         Question *q;
-        size_t n = 0;
         int r;
 
         q = calloc(1, sizeof(*q));
@@ -362,7 +477,6 @@ int authority_ask(Authority *a, sd_bus_message *m, const char *action, const cha
                 return -ENOMEM;
         q->authority = a;
         q->message = sd_bus_message_ref(m);
-        q->action = action;
         q->answered = answered;
         q->userdata = userdata;
         q->uid = (uid_t) -1;
@@ -372,23 +486,7 @@ int authority_ask(Authority *a, sd_bus_message *m, const char *action, const cha
         q->link = &a->questions;
         a->questions = q;
 
-        while (details[n])
-                n++;
-        q->details = calloc(n + 1, sizeof(char *));
-        for (size_t i = 0; q->details && i < n; i++) {
-                q->details[i] = strdup(details[i]);
-                if (!q->details[i]) {
-                        question_free(q);
-                        return -ENOMEM;
-                }
-        }
-        if (!q->details) {
-                question_free(q);
-                return -ENOMEM;
-        }
-
-        r = sd_bus_call_method_async(a->bus, &q->slot, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                     "GetConnectionUnixUser", uid_answered, q, "s", sd_bus_message_get_sender(m));
+        r = question_find_uid(q);
         if (r < 0) {
                 question_free(q);
                 return r;

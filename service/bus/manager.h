@@ -1,50 +1,55 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the files that make the service's objects and change them have in common. */
+/* The service as a whole: what everything on the bus works on. */
 
 #include <stdbool.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
-#include "backend/backend.h"
+#include "change/context.h"
+#include "change/engine.h"
+#include "change/reconcile.h"
+#include "host/configfs-watch.h"
 #include "host/host.h"
-#include "model/model.h"
-#include "rules/rules.h"
-#include "store/store.h"
+#include "objects/objects.h"
 
 #define BUS_NAME "org.iscsi.ConfigurationService"
-#define ROOT_PATH "/org/iscsi/ConfigurationService"
-#define NODE_PATH ROOT_PATH "/node"
-#define TCP_PATH ROOT_PATH "/tcp"
-#define IP_PATH ROOT_PATH "/ip"
-#define GROUP_PATH ROOT_PATH "/portal_group"
-
 #define SERVICE_INTERFACE "org.iscsi.ConfigurationService"
-#define NODE_INTERFACE "org.iscsi.Node"
-#define PORT_INTERFACE "org.iscsi.ProtocolEndpoint"
-#define TCP_INTERFACE "org.iscsi.TCPProtocolEndpoint"
-#define IP_INTERFACE "org.iscsi.IPProtocolEndpoint"
-#define GROUP_INTERFACE "org.iscsi.PortalGroup"
 
 typedef struct Authority Authority;
-typedef struct Changes Changes;
-typedef struct Startup Startup;
+typedef struct BusObjects BusObjects;
+
+/* What serves a role. */
+typedef enum BackendChoice {
+        BACKEND_NONE,
+        BACKEND_MODEL,       /* keeps nothing outside the process */
+        BACKEND_MODEL_FIXED, /* the same, and chooses every Identifier itself */
+        BACKEND_LIO,         /* the kernel's target, through iscsi-backend-lio */
+} BackendChoice;
+
+typedef struct ManagerOptions {
+        BackendChoice target, initiator;
+        const char *lio_socket;
+        const char *configfs; /* the kernel's target there; "": it is not watched */
+        const char *state_directory;
+        uint64_t backend_deadline_usec;
+        uint64_t authorization_deadline_usec;
+        unsigned max_ports;
+        DriftPolicy drift;
+} ManagerOptions;
 
 typedef struct Manager {
-        sd_event *event;
+        Context context;
+        const ManagerOptions *options;
         sd_bus *bus;        /* with our name, for callers */
         sd_bus *asking_bus; /* the authority's own */
-        Model *model;
-        Store *store;
         Host *host;
-        Abilities abilities;
-        Backend *backends[4]; /* by role; NULL: none */
+        ConfigfsWatch *watch;
         Authority *authority;
-        Changes *changes;
-        Startup *startup;
-        sd_bus_vtable *service_vtable;
-        char *system_name; /* this host's */
-        char *notice;      /* what the administrator should know of the service as a whole, or NULL */
-        bool ready;        /* the first pass is over: changes are taken */
+        Engine *engine;
+        Reconciler *reconciler;
+        BusObjects *objects;
+        struct CheckCall *checks; /* under way */
+        bool looking;             /* the first look was begun */
 } Manager;

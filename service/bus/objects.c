@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Paths, lookup and enumeration of the objects on the bus, and the signals about them.
+/* Lookup and enumeration of the objects on the bus, their properties, and the signals about them, all from the rows of
+ * objects/objects.h.
  *
- * All objects are served by fallback vtables: nothing is registered per object, a lookup is one hash lookup, and adding an object costs the
- * same with ten objects and with ten thousand. sd-bus runs each enumerator of a prefix on every Introspect below it, so an
- * enumerator that is asked below its own level answers with nothing. */
+ * All objects but the root are served by fallback vtables: nothing is registered per object, a lookup is one hash lookup, and
+ * adding an object costs the same with ten objects and with ten thousand. */
 
 #include "bus/objects.h"
 
@@ -12,50 +12,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/array.h"
 #include "common/log.h"
+#include "bus/bus-value.h"
+#include "bus/methods.h"
+
+/* One kind on the bus: the userdata of its vtable and its enumerator. */
+typedef struct Registration {
+        Manager *manager;
+        const ObjectClass *class;
+        MethodTable methods;
+        sd_bus_vtable *vtable;
+} Registration;
+
+struct BusObjects {
+        Registration registrations[_OBJECT_TYPE_MAX];
+};
 
 static char *make_path(const Object *o, _unused_ void *userdata) {
-        char *path = NULL;
-
-        switch (o->type) {
-        case OBJECT_NODE:
-                (void) sd_bus_path_encode(NODE_PATH, ((const Node *) o)->name, &path);
-                return path;
-        case OBJECT_PORT: {
-                const Port *p = (const Port *) o;
-
-                if (!p->key.node->object.path ||
-                    asprintf(&path, "%s/endpoint/%012llX", p->key.node->object.path, (unsigned long long) p->key.identifier) < 0)
-                        return NULL;
-                return path;
-        }
-        case OBJECT_TCP_ENDPOINT:
-                (void) sd_bus_path_encode(TCP_PATH, ((const TcpEndpoint *) o)->name, &path);
-                return path;
-        case OBJECT_IP_ENDPOINT:
-                (void) sd_bus_path_encode(IP_PATH, ((const IpEndpoint *) o)->name, &path);
-                return path;
-        case OBJECT_PORTAL_GROUP: {
-                const PortalGroup *g = (const PortalGroup *) o;
-
-                if (g->id == 0)
-                        return strdup(GROUP_PATH "/default");
-                return asprintf(&path, GROUP_PATH "/%llu", (unsigned long long) g->id) < 0 ? NULL : path;
-        }
-        }
-
-        return NULL;
-}
-
-static const char *object_interface(const Object *o) {
-        static const char *const interfaces[] = {
-                [OBJECT_NODE] = NODE_INTERFACE,          [OBJECT_PORT] = PORT_INTERFACE,
-                [OBJECT_TCP_ENDPOINT] = TCP_INTERFACE,   [OBJECT_IP_ENDPOINT] = IP_INTERFACE,
-                [OBJECT_PORTAL_GROUP] = GROUP_INTERFACE,
-        };
-
-        return interfaces[o->type];
+        return object_class(o)->make_path(o);
 }
 
 static void object_added(Object *o, void *userdata) {
@@ -80,7 +54,7 @@ static void object_changed(Object *o, const char *const *properties, void *userd
         Manager *m = userdata;
         int r;
 
-        r = sd_bus_emit_properties_changed_strv(m->bus, o->path, object_interface(o), (char **) properties);
+        r = sd_bus_emit_properties_changed_strv(m->bus, o->path, object_class(o)->interface, (char **) properties);
         if (r < 0)
                 log_warning_errno(r, "Failed to tell that %s changed", o->path);
 }
@@ -92,208 +66,272 @@ const ModelListener objects_listener = {
         .changed = object_changed,
 };
 
-static int find(Manager *m, const char *path, ObjectType type, void **ret) {
+/* The I-th property of the object that sd-bus found. The root is not looked up: it is the service. */
+static int get_property(sd_bus *bus, size_t i, sd_bus_message *reply, void *userdata) {
+        const Registration *r = sd_bus_slot_get_userdata(sd_bus_get_current_slot(bus));
+        const Object *o = r->class->level ? userdata : &model_service(r->manager->context.model)->object;
+        ObjectContext context = { .abilities = &r->manager->context.abilities };
+        BusWriter w = bus_writer(reply);
+
+        return r->class->properties[i].get(o, &context, &w.writer);
+}
+
+/* sd-bus gives a getter only the property's name. One function for each place in a row saves the search for the name, which would
+ * cost time in a GetManagedObjects of thousands of objects. */
+#define DEFINE_PROPERTY(i)                                                                                  \
+        static int get_property_##i(sd_bus *bus, _unused_ const char *path, _unused_ const char *interface, \
+                                    _unused_ const char *property, sd_bus_message *reply, void *userdata,   \
+                                    _unused_ sd_bus_error *error) {                                         \
+                return get_property(bus, i, reply, userdata);                                               \
+        }
+#define FOR_EACH_PLACE(f)                                                                                                   \
+        f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7) f(8) f(9) f(10) f(11) f(12) f(13) f(14) f(15) f(16) f(17) f(18) f(19) f(20) \
+                f(21) f(22) f(23)
+FOR_EACH_PLACE(DEFINE_PROPERTY)
+
+#define PROPERTY_GETTER(i) get_property_##i,
+static const sd_bus_property_get_t property_getters[] = { FOR_EACH_PLACE(PROPERTY_GETTER) };
+
+static int find(_unused_ sd_bus *bus, const char *path, _unused_ const char *interface, void *userdata, void **ret,
+                _unused_ sd_bus_error *error) {
+        const Registration *r = userdata;
         Object *o;
 
-        o = model_find_object(m->model, path);
-        if (!o || o->type != type)
+        o = model_find_object(r->manager->context.model, path);
+        if (!o || o->type != r->class->type)
                 return 0;
 
         *ret = o;
         return 1;
 }
 
-static int find_node(_unused_ sd_bus *bus, const char *path, _unused_ const char *interface, void *userdata, void **ret,
-                     _unused_ sd_bus_error *error) {
-        return find(userdata, path, OBJECT_NODE, ret);
+/* Paths, malloc'ed and ended by NULL as sd-bus wants them. */
+typedef struct PathList {
+        char **paths;
+        size_t n;
+} PathList;
+
+static void path_list_done(PathList *l) {
+        for (size_t i = 0; i < l->n; i++)
+                free(l->paths[i]);
+        free(l->paths);
 }
 
-static int find_port(_unused_ sd_bus *bus, const char *path, _unused_ const char *interface, void *userdata, void **ret,
-                     _unused_ sd_bus_error *error) {
-        return find(userdata, path, OBJECT_PORT, ret);
-}
+static int path_list_take(PathList *l, char *path /* taken; NULL: no memory */) {
+        _cleanup_free_ char *taken = path;
+        char **paths;
 
-static int find_tcp_endpoint(_unused_ sd_bus *bus, const char *path, _unused_ const char *interface, void *userdata, void **ret,
-                             _unused_ sd_bus_error *error) {
-        return find(userdata, path, OBJECT_TCP_ENDPOINT, ret);
-}
-
-static int find_ip_endpoint(_unused_ sd_bus *bus, const char *path, _unused_ const char *interface, void *userdata, void **ret,
-                            _unused_ sd_bus_error *error) {
-        return find(userdata, path, OBJECT_IP_ENDPOINT, ret);
-}
-
-static int find_portal_group(_unused_ sd_bus *bus, const char *path, _unused_ const char *interface, void *userdata, void **ret,
-                             _unused_ sd_bus_error *error) {
-        return find(userdata, path, OBJECT_PORTAL_GROUP, ret);
-}
-
-/* Grows *LIST, whose N entries and terminating NULL are malloc'ed as sd-bus wants them. */
-static int path_list_add(char ***list, size_t *n, const char *path) {
-        int r;
-
-        r = array_grow(list, *n + 1, sizeof(char *));
-        if (r < 0)
-                return r;
-
-        (*list)[*n] = strdup(path);
-        if (!(*list)[*n])
+        if (!taken)
                 return -ENOMEM;
-        (*list)[++*n] = NULL;
+
+        /* Doubling at powers of two, so that long lists are not copied for each entry. */
+        if ((l->n & (l->n + 1)) == 0) {
+                paths = realloc(l->paths, (2 * (l->n + 1)) * sizeof(char *));
+                if (!paths)
+                        return -ENOMEM;
+                l->paths = paths;
+        }
+
+        l->paths[l->n++] = TAKE_PTR(taken);
+        l->paths[l->n] = NULL;
         return 0;
 }
 
-static char **path_list_free(char **list) {
-        for (char **p = list; p && *p; p++)
-                free(*p);
-        free(list);
-        return NULL;
-}
-DEFINE_TRIVIAL_CLEANUP(char **, path_list_free);
+/* The published objects of the class below PARENT (NULL: the root). */
+#define FOR_EACH_OBJECT(o, m, k, parent)                             \
+        for (Object *o = (k)->first(m, parent); o; o = (k)->next(o)) \
+                if (o->path)
 
-static int list_ports(const Node *node, char ***list, size_t *n) {
+/* All objects of class K below PARENT, with all that is below them if RECURSIVE. */
+static int list_objects(Model *m, const ObjectClass *k, Object *parent, bool recursive, PathList *l) {
         int r;
 
-        for (const Port *p = node->ports; p; p = p->next_of_node)
-                if (p->object.path) {
-                        r = path_list_add(list, n, p->object.path);
+        FOR_EACH_OBJECT(o, m, k, parent) {
+                r = path_list_take(l, strdup(o->path));
+                for (size_t i = 0; i < ELEMENTSOF(object_classes) && recursive && r >= 0; i++)
+                        if (object_classes[i]->parent == k)
+                                r = list_objects(m, object_classes[i], o, true, l);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+/* Between an object and those below it is a level without objects. It is there while there are some. */
+static int list_levels(Model *m, Object *parent, PathList *l) {
+        for (size_t i = 0; i < ELEMENTSOF(object_classes); i++) {
+                const ObjectClass *k = object_classes[i];
+
+                if (k->parent != object_class(parent))
+                        continue;
+                FOR_EACH_OBJECT(o, m, k, parent) {
+                        char *level;
+                        int r;
+
+                        r = path_list_take(l, asprintf(&level, "%s/%s", parent->path, k->level) < 0 ? NULL : level);
                         if (r < 0)
                                 return r;
+                        break;
+                }
+        }
+
+        return 0;
+}
+
+/* The parent object of the level PATH, and the class of the objects below that level. */
+static Object *find_parent(Model *m, const char *path, const ObjectClass **ret) {
+        const char *slash = strrchr(path, '/');
+        _cleanup_free_ char *prefix = strndup(path, (size_t) (slash - path));
+        Object *parent = prefix ? model_find_object(m, prefix) : NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(object_classes) && parent; i++)
+                if (object_classes[i]->parent == object_class(parent) && strcmp(object_classes[i]->level, slash + 1) == 0) {
+                        *ret = object_classes[i];
+                        return parent;
                 }
 
-        return 0;
+        return NULL;
 }
 
-static Node *find_node_of(Manager *m, const char *path) {
-        void *found;
-
-        return find(m, path, OBJECT_NODE, &found) > 0 ? found : NULL;
-}
-
-/* The node for whose ports PATH is the level above: the node's path with "/endpoint" behind it. */
-static Node *find_node_of_ports(Manager *m, const char *path) {
-        static const char suffix[] = "/endpoint";
-        _cleanup_free_ char *prefix = NULL;
-        size_t n = strlen(path);
-
-        if (n <= strlen(suffix) || strcmp(path + n - strlen(suffix), suffix) != 0)
-                return NULL;
-        prefix = strndup(path, n - strlen(suffix));
-        return prefix ? find_node_of(m, prefix) : NULL;
-}
-
-static int list_nodes(Manager *m, bool with_ports, char ***list, size_t *n) {
-        int r;
-
-        for (Node *node = model_first_node(m->model); node; node = node->hh_name.next) {
-                if (!node->object.path)
-                        continue;
-                r = path_list_add(list, n, node->object.path);
-                if (r >= 0 && with_ports)
-                        r = list_ports(node, list, n);
-                if (r < 0)
-                        return r;
-        }
-
-        return 0;
-}
-
-/* Between a node and its ports is a level without objects. It is there while the node has ports. */
-static int list_endpoint_level(const Node *node, char ***list, size_t *n) {
-        _cleanup_free_ char *path = NULL;
-        const Port *p = node->ports;
-
-        while (p && !p->object.path)
-                p = p->next_of_node;
-        if (!p)
-                return 0;
-
-        if (asprintf(&path, "%s/endpoint", node->object.path) < 0)
-                return -ENOMEM;
-        return path_list_add(list, n, path);
-}
-
-/* For GetManagedObjects of the root all of them; for Introspect what is one level below PATH. */
-static int enumerate_nodes(_unused_ sd_bus *bus, const char *path, void *userdata, char ***ret, _unused_ sd_bus_error *error) {
-        _cleanup_(path_list_freep) char **list = NULL;
-        Manager *m = userdata;
-        Node *node;
-        size_t n = 0;
+/* Called for GetManagedObjects of the root, which wants everything, and for Introspect, which wants what is one level below
+ * PATH. */
+static int enumerate(_unused_ sd_bus *bus, const char *path, void *userdata, char ***ret, _unused_ sd_bus_error *error) {
+        const Registration *registration = userdata;
+        Model *m = registration->manager->context.model;
+        _cleanup_(path_list_done) PathList l = {};
+        size_t collection = strlen(ROOT_PATH "/") + strlen(registration->class->level);
+        const ObjectClass *k;
+        Object *o;
         int r = 0;
 
-        if (strlen(path) <= strlen(NODE_PATH))
-                r = list_nodes(m, strcmp(path, NODE_PATH) != 0, &list, &n);
-        else if ((node = find_node_of(m, path)))
-                r = list_endpoint_level(node, &list, &n);
-        else if ((node = find_node_of_ports(m, path)))
-                r = list_ports(node, &list, &n);
+        if (strlen(path) <= collection)
+                r = list_objects(m, registration->class, NULL, strlen(path) < collection, &l);
+        else if ((o = model_find_object(m, path)))
+                r = list_levels(m, o, &l);
+        else if ((o = find_parent(m, path, &k)))
+                r = list_objects(m, k, o, false, &l);
         if (r < 0)
                 return r;
 
-        *ret = TAKE_PTR(list);
+        *ret = TAKE_PTR(l.paths);
+        l.n = 0;
         return 0;
 }
 
-/* The classes whose objects stand directly below their collection's path. */
-#define DEFINE_ENUMERATOR(name, type, first, collection)                                                                     \
-        static int name(_unused_ sd_bus *bus, const char *path, void *userdata, char ***ret, _unused_ sd_bus_error *error) { \
-                _cleanup_(path_list_freep) char **list = NULL;                                                               \
-                size_t n = 0;                                                                                                \
-                                                                                                                             \
-                if (strlen(path) <= strlen(collection))                                                                      \
-                        for (const type *o = first(((Manager *) userdata)->model); o; o = o->hh.next)                        \
-                                if (o->object.path) {                                                                        \
-                                        int r = path_list_add(&list, &n, o->object.path);                                    \
-                                                                                                                             \
-                                        if (r < 0)                                                                           \
-                                                return r;                                                                    \
-                                }                                                                                            \
-                                                                                                                             \
-                *ret = TAKE_PTR(list);                                                                                       \
-                return 0;                                                                                                    \
+static int on_method(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        return methods_dispatch(message, ((Registration *) userdata)->manager, error);
+}
+
+static uint64_t property_flags(Emits emits) {
+        switch (emits) {
+        case EMITS_CHANGE:
+                return SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE;
+        case EMITS_INVALIDATES:
+                return SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION | SD_BUS_VTABLE_PROPERTY_EXPLICIT;
+        case EMITS_CONST:
+        default:
+                return SD_BUS_VTABLE_PROPERTY_CONST;
         }
+}
 
-DEFINE_ENUMERATOR(enumerate_tcp_endpoints, TcpEndpoint, model_first_tcp_endpoint, TCP_PATH)
-DEFINE_ENUMERATOR(enumerate_ip_endpoints, IpEndpoint, model_first_ip_endpoint, IP_PATH)
-DEFINE_ENUMERATOR(enumerate_portal_groups, PortalGroup, model_first_portal_group, GROUP_PATH)
-
-int objects_register(Manager *m) {
-        static const struct {
-                const char *path, *interface;
-                const sd_bus_vtable *vtable;
-                sd_bus_object_find_t find;
-                sd_bus_node_enumerator_t enumerate; /* NULL: another class of the same path enumerates for both */
-        } classes[] = {
-                { NODE_PATH, NODE_INTERFACE, node_vtable, find_node, enumerate_nodes },
-                { NODE_PATH, PORT_INTERFACE, port_vtable, find_port, NULL },
-                { TCP_PATH, TCP_INTERFACE, tcp_endpoint_vtable, find_tcp_endpoint, enumerate_tcp_endpoints },
-                { IP_PATH, IP_INTERFACE, ip_endpoint_vtable, find_ip_endpoint, enumerate_ip_endpoints },
-                { GROUP_PATH, GROUP_INTERFACE, portal_group_vtable, find_portal_group, enumerate_portal_groups },
-        };
+static int make_vtable(Registration *registration) {
+        static const sd_bus_vtable start[] = { SD_BUS_VTABLE_START(0) }, end[] = { SD_BUS_VTABLE_END };
+        const Property *p = registration->class->properties;
+        sd_bus_vtable *v;
+        size_t n = 1;
         int r;
 
-        r = service_vtable_new(&m->service_vtable);
-        if (r < 0)
-                return r;
-
-        r = sd_bus_add_object_vtable(m->bus, NULL, ROOT_PATH, SERVICE_INTERFACE, m->service_vtable, m);
-        if (r < 0)
-                return r;
-        r = sd_bus_add_object_manager(m->bus, NULL, ROOT_PATH);
-        if (r < 0)
-                return r;
-
-        for (size_t i = 0; i < ELEMENTSOF(classes); i++) {
-                r = sd_bus_add_fallback_vtable(m->bus, NULL, classes[i].path, classes[i].interface, classes[i].vtable,
-                                               classes[i].find, m);
+        if (!registration->class->level) { /* methods are the root's */
+                r = method_table_new(on_method, &registration->methods);
                 if (r < 0)
                         return r;
-                if (!classes[i].enumerate)
-                        continue;
-                r = sd_bus_add_node_enumerator(m->bus, NULL, classes[i].path, classes[i].enumerate, m);
+        }
+
+        v = registration->vtable = calloc(1 + registration->methods.n + ELEMENTSOF(property_getters) + 1, sizeof(sd_bus_vtable));
+        if (!v)
+                return -ENOMEM;
+
+        v[0] = start[0];
+        if (registration->methods.n > 0)
+                memcpy(v + n, registration->methods.entries, registration->methods.n * sizeof(sd_bus_vtable));
+        n += registration->methods.n;
+
+        for (size_t i = 0; p[i].name; i++, n++) {
+                if (i >= ELEMENTSOF(property_getters))
+                        return -ENOBUFS;
+                v[n].type = _SD_BUS_VTABLE_PROPERTY;
+                v[n].flags = property_flags(p[i].emits);
+                v[n].x.property.member = p[i].name;
+                v[n].x.property.signature = p[i].signature;
+                v[n].x.property.get = property_getters[i];
+        }
+
+        v[n] = end[0];
+        return 0;
+}
+
+/* The path below which objects of the class stand: that of the first class above which the root is. */
+static int make_prefix(const ObjectClass *k, char **ret) {
+        while (k->parent)
+                k = k->parent;
+        return asprintf(ret, "%s/%s", ROOT_PATH, k->level) < 0 ? -ENOMEM : 0;
+}
+
+static int register_root(Registration *registration, sd_bus *bus) {
+        int r;
+
+        r = sd_bus_add_object_vtable(bus, NULL, ROOT_PATH, registration->class->interface, registration->vtable, registration);
+        if (r < 0)
+                return r;
+        return sd_bus_add_object_manager(bus, NULL, ROOT_PATH);
+}
+
+static int register_class(Registration *registration, sd_bus *bus) {
+        const ObjectClass *k = registration->class;
+        _cleanup_free_ char *prefix = NULL;
+        int r;
+
+        r = make_vtable(registration);
+        if (r < 0)
+                return r;
+        if (!k->level)
+                return register_root(registration, bus);
+
+        r = make_prefix(k, &prefix);
+        if (r >= 0)
+                r = sd_bus_add_fallback_vtable(bus, NULL, prefix, k->interface, registration->vtable, find, registration);
+        if (r < 0 || k->parent) /* the class above enumerates for all below it */
+                return r;
+        return sd_bus_add_node_enumerator(bus, NULL, prefix, enumerate, registration);
+}
+
+int bus_objects_new(Manager *m, BusObjects **ret) {
+        BusObjects *b;
+        int r;
+
+        b = *ret = calloc(1, sizeof(*b));
+        if (!b)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < ELEMENTSOF(object_classes); i++) {
+                b->registrations[i] = (Registration){ .manager = m, .class = object_classes[i] };
+                r = register_class(b->registrations + i, m->bus);
                 if (r < 0)
                         return r;
         }
 
         return 0;
+}
+
+BusObjects *bus_objects_free(BusObjects *b) {
+        if (!b)
+                return NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(b->registrations); i++) {
+                method_table_done(&b->registrations[i].methods);
+                free(b->registrations[i].vtable);
+        }
+        free(b);
+        return NULL;
 }

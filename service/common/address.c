@@ -21,8 +21,8 @@ bool ip_address_is_link_local(const IpAddress *a) {
 }
 
 bool ip_address_is_usable(const IpAddress *a) {
-        /* The kernel lets an interface's name hold almost anything but a blank and '/'. Ours goes into portal texts and onto the bus, so
-         * neither ']' and '%', nor what does not print or may not be UTF-8. */
+        /* The kernel lets an interface's name hold almost anything but a blank and '/'. Ours goes into portal texts and onto the
+         * bus, so neither ']' and '%', nor what does not print or may not be UTF-8. */
         for (const char *p = a->zone; *p; p++)
                 if (*p <= ' ' || *p > '~' || strchr("]%/", *p))
                         return false;

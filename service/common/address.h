@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* IP addresses and target portals (RFC 7143 §2.2: IP address + listening TCP port) as values, and their one canonical spelling. */
+/* IP addresses and target portals (RFC 7143 §2.2: IP address + listening TCP port) as values, and their one canonical
+ * spelling. */
 
 #include <net/if.h>
 #include <netinet/in.h>
@@ -46,7 +47,8 @@ bool ip_address_is_link_local(const IpAddress *a); /* IPv6 only: those that need
 /* An order over all addresses, 0 for equal ones. */
 int ip_address_compare(const IpAddress *a, const IpAddress *b);
 
-/* Reads "10.0.0.1:3260" and "[fe80::1%eth0]:3260" in canonical or other spelling, port in decimal 1…65535. Returns 0 or -EINVAL. */
+/* Reads "10.0.0.1:3260" and "[fe80::1%eth0]:3260" in canonical or other spelling, port in decimal 1…65535. Returns 0 or
+ * -EINVAL. */
 int portal_from_text(const char *text, Portal *ret);
 const char *portal_to_text(const Portal *p, char buf[static PORTAL_TEXT_MAX]);
 int portal_compare(const Portal *a, const Portal *b);

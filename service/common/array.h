@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Makes room for one more element of SIZE bytes behind the N that *ARRAY (NULL for none) has; ARRAY is the address of the pointer. The
- * room is doubled whenever N is a power of two, so nobody has to keep its size; an array that grows so must do so from its first element
- * on. Returns 0, or -ENOMEM with the array as it was. */
+/* Makes room for one more element of SIZE bytes behind the N that *ARRAY (NULL for none) has; ARRAY is the address of the
+ * pointer. The room is doubled whenever N is a power of two, so nobody has to keep its size; an array that grows so must do so
+ * from its first element on. Returns 0, or -ENOMEM with the array as it was. */
 static inline int array_grow(void *array, size_t n, size_t size) {
         void **p = array, *q;
 

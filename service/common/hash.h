@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* FNV-1a with 64 bits: a number made from a text, the same on every host and in every version. Not for secrets: whoever chooses the text
- * can choose the number. */
+/* FNV-1a with 64 bits: a number made from a text, the same on every host and in every version. Not for secrets: whoever chooses
+ * the text can choose the number. */
 
 #include <stdint.h>
 

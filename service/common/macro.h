@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The few macros that make ownership visible: a variable marked with a cleanup attribute frees itself, TAKE_PTR() hands it over. */
+/* The few macros that make ownership visible: a variable marked with a cleanup attribute frees itself, TAKE_PTR() hands it
+ * over. */
 
 #include <dirent.h>
 #include <stddef.h>

@@ -48,7 +48,8 @@ static const char *check_iqn(const char *s) {
 }
 
 int iscsi_name_normalize(const char *input, char **ret, const char **ret_reason) {
-        /* Folding changes the length in both directions: of a name that ends as 223 bytes each may have been 4 bytes long before. */
+        /* Folding changes the length in both directions: of a name that ends as 223 bytes each may have been 4 bytes long
+         * before. */
         char buf[ISCSI_NAME_MAX * 4 + 1], again[sizeof(buf)];
         const char *reason = NULL;
         char *name;
@@ -72,8 +73,9 @@ int iscsi_name_normalize(const char *input, char **ret, const char **ret_reason)
                 return -EINVAL;
         }
 
-        /* NFKC of Unicode 3.2, which RFC 3722 asks for, composes across some marks (Unicode's public review issue 29): a few sequences, which no
-         * language has, change once more when they are normalized again. Compared byte for byte they would be two names. */
+        /* NFKC of Unicode 3.2, which RFC 3722 asks for, composes across some marks (Unicode's public review issue 29): a few
+         * sequences, which no language has, change once more when they are normalized again. Compared byte for byte they would be
+         * two names. */
         strcpy(again, buf);
         r = stringprep(again, sizeof(again), STRINGPREP_NO_UNASSIGNED, stringprep_iscsi);
         if (r == STRINGPREP_MALLOC_ERROR)

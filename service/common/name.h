@@ -7,8 +7,8 @@
 
 #define ISCSI_NAME_MAX 223u /* bytes, without NUL: RFC 7143 §4.2.7.1 */
 
-/* Checks a node's name and brings it to the one form that is compared and stored: the stringprep profile of RFC 3722 (folds to lower
- * case, NFKC, refuses what may not be in a name), then the structure of its type:
+/* Checks a node's name and brings it to the one form that is compared and stored: the stringprep profile of RFC 3722 (folds to
+ * lower case, NFKC, refuses what may not be in a name), then the structure of its type:
  *   iqn.yyyy-mm.<reversed domain>[:<any allowed text>]      RFC 7143 §4.2.7.4
  *   eui.<16 hex digits>                                     RFC 7143 §4.2.7.5
  *   naa.<16 or 32 hex digits>                               RFC 7143 §4.2.7.6
@@ -16,8 +16,8 @@
  * "… is not an iSCSI name: "; or -ENOMEM. */
 int iscsi_name_normalize(const char *input, char **ret, const char **ret_reason);
 
-/* Makes a name for a node that was given none: the naming authority that Linux' own target tools use, the host, and 48 random bits. HOST is
- * any host name; what may not stand in a name is left out of it. Returns 0 or -ENOMEM. */
+/* Makes a name for a node that was given none: the naming authority that Linux' own target tools use, the host, and 48 random
+ * bits. HOST is any host name; what may not stand in a name is left out of it. Returns 0 or -ENOMEM. */
 int iscsi_name_generate(const char *host, const uint8_t random[static 6], char **ret);
 
 /* The port name "<name>,t,0x<4 hex>" or "<name>,i,0x<12 hex>" (lower case): RFC 7143 §4.4.2. Returns 0 or -ENOMEM. */

@@ -18,7 +18,7 @@ typedef struct RefusalInfo {
 
 static const RefusalInfo refusals[_REFUSAL_MAX] = {
         [REFUSAL_NOT_SUPPORTED] = { 1, NAME("NotSupported"), EOPNOTSUPP, "the service cannot do this here" },
-        [REFUSAL_UNSPECIFIED] = { 2, NAME("UnspecifiedError"), EIO, "what cannot happen; the service's log says more" },
+        [REFUSAL_UNSPECIFIED] = { 2, NAME("UnspecifiedError"), EIO, "internal error; see the log of the service" },
         [REFUSAL_TIMEOUT] = { 3, NAME("Timeout"), ETIMEDOUT, "no answer within the deadline" },
         [REFUSAL_FAILED] = { 4, NAME("Failed"), EBUSY, "the system refused; the message gives its reason" },
         [REFUSAL_INVALID_PARAMETER] = { 5, NAME("InvalidParameter"), EINVAL, "an argument has a wrong form, class or value" },
@@ -45,6 +45,9 @@ static const RefusalInfo refusals[_REFUSAL_MAX] = {
                                       "the address has an endpoint on this TCP port" },
         [REFUSAL_ENDPOINT_IN_USE] = { 0, NAME("EndpointInUse"), EBUSY, "a port binds to the endpoint" },
         [REFUSAL_GROUP_NOT_EMPTY] = { 0, NAME("PortalGroupNotEmpty"), ENOTEMPTY, "the portal group has members" },
+        [REFUSAL_INVALID_STATE_TRANSITION] = { 0, NAME("InvalidStateTransition"), EBUSY,
+                                               "the object cannot go into this state now" },
+        [REFUSAL_ADDRESS_EXISTS] = { 0, NAME("IPProtocolEndpointExists"), EEXIST, "the address is declared already" },
 
         [REFUSAL_ADDRESS_IN_USE] = { 32768, NAME("AddressInUse"), EADDRINUSE,
                                      "another program listens on the address and TCP port" },
@@ -64,117 +67,12 @@ static const RefusalInfo refusals[_REFUSAL_MAX] = {
                                   "the object was made by another program and is read-only here" },
         [REFUSAL_NAME_IN_USE] = { 32777, NAME("NameInUse"), EEXIST, "a node with this iSCSI name exists" },
         [REFUSAL_LAST_PORTAL] = { 32778, NAME("LastPortal"), EBUSY, "a port keeps at least one portal" },
+        [REFUSAL_STORE_UNAVAILABLE] = { 32781, NAME("StoreUnavailable"), EIO,
+                                        "the store cannot be used; nothing is changed until it can" },
+        [REFUSAL_STUCK] = { 32782, NAME("Stuck"), EBUSY, "the kernel does not come back from an earlier call on this node" },
+        [REFUSAL_FOREIGN_OBJECT_INSIDE] = { 32793, NAME("ForeignObjectInside"), EBUSY,
+                                            "another program has put something into the object" },
 };
-
-static const MethodCode create_port_codes[] = {
-        { 4096, REFUSAL_NODE_NON_EXISTENT, "iSCSINode names no node" },
-        { 4097, REFUSAL_ROLE_NOT_SUPPORTED, "the node does not have this Role" },
-        { 4098, REFUSAL_IDENTIFIER_IN_USE,
-          "another port of the node, in either role, has this Identifier (compared as numbers)" },
-        { 4099, REFUSAL_IDENTIFIER_SELECTION_NOT_SUPPORTED, "Identifier is not empty and the backend of the role chooses it" },
-        { 4100, REFUSAL_ENDPOINT_NON_EXISTENT, "a path in NetworkPortals names nothing" },
-        { 4101, REFUSAL_TCP_NOT_BOUND, "the address of a TCP endpoint is not on this host" },
-        { 4102, REFUSAL_TCP_IN_USE, "another port of the same target node uses a TCP endpoint" },
-        { 4103, REFUSAL_NOT_FROM_SAME_COLLECTION, "no portal group holds all of NetworkPortals" },
-};
-
-static const MethodCode delete_port_codes[] = {
-        { 4096, REFUSAL_ENDPOINT_NON_EXISTENT, "iSCSIPort names no port" },
-        { 32779, REFUSAL_SESSIONS_ACTIVE, "initiators are logged in through the port (CIM has no code for it)" },
-};
-
-static const MethodCode bind_port_codes[] = {
-        { 4096, REFUSAL_ENDPOINT_NON_EXISTENT, "iSCSIPort or NetworkPortal names nothing" },
-        { 4097, REFUSAL_TCP_NOT_BOUND, "the address of the TCP endpoint is not on this host" },
-        { 4098, REFUSAL_TCP_IN_USE, "another port of the same target node uses the TCP endpoint" },
-        { 4099, REFUSAL_NOT_FROM_SAME_COLLECTION, "no portal group holds the portal and those already bound" },
-};
-
-static const MethodCode unbind_port_codes[] = {
-        { 4096, REFUSAL_ENDPOINT_NON_EXISTENT, "iSCSIPort or NetworkPortal names nothing" },
-};
-
-static const MethodCode create_node_codes[] = {
-        { 4096, REFUSAL_NODE_CREATION_NOT_SUPPORTED, "no backend is configured" },
-        { 4097, REFUSAL_ALIAS_IN_USE, "another node has this Alias" },
-};
-
-static const MethodCode delete_node_codes[] = {
-        { 4096, REFUSAL_NODE_NON_EXISTENT, "iSCSINode names no node" },
-        { 4097, REFUSAL_SESSIONS_ACTIVE, "initiators are logged in through ports of the node" },
-};
-
-static const MethodCode create_tcp_codes[] = {
-        { 4096, REFUSAL_ENDPOINT_NON_EXISTENT, "IPEndpoint names no host address" },
-        { 4097, REFUSAL_GROUP_NON_EXISTENT, "PortalGroup names no portal group" },
-        { 4098, REFUSAL_ENDPOINT_EXISTS, "the address has an endpoint on PortNumber" },
-};
-
-static const MethodCode delete_tcp_codes[] = {
-        { 4096, REFUSAL_ENDPOINT_NON_EXISTENT, "the path names no TCP endpoint" },
-        { 4097, REFUSAL_ENDPOINT_IN_USE, "a port binds to the endpoint" },
-};
-
-static const MethodCode delete_group_codes[] = {
-        { 4096, REFUSAL_GROUP_NON_EXISTENT, "the path names no portal group" },
-        { 4097, REFUSAL_GROUP_NOT_EMPTY, "the portal group has members" },
-};
-
-static const MethodCode membership_codes[] = {
-        { 4096, REFUSAL_GROUP_NON_EXISTENT, "PortalGroup names no portal group" },
-        { 4097, REFUSAL_ENDPOINT_NON_EXISTENT, "TCPEndpoint names no TCP endpoint" },
-};
-
-static const MethodCode remove_member_codes[] = {
-        { 4096, REFUSAL_GROUP_NON_EXISTENT, "PortalGroup names no portal group" },
-        { 4097, REFUSAL_ENDPOINT_NON_EXISTENT, "TCPEndpoint names no TCP endpoint" },
-        { 4098, REFUSAL_ENDPOINT_IN_USE,
-          "a port binds to the endpoint and to others of this group, and no other group holds them all" },
-};
-
-#define CODES(t) t, ELEMENTSOF(t)
-
-static const struct {
-        const char *name;
-        const MethodCode *codes;
-        size_t n_codes;
-} methods[_METHOD_MAX] = {
-        [METHOD_CREATE_ISCSI_PROTOCOL_ENDPOINT] = { "CreateiSCSIProtocolEndpoint", CODES(create_port_codes) },
-        [METHOD_DELETE_ISCSI_PROTOCOL_ENDPOINT] = { "DeleteiSCSIProtocolEndpoint", CODES(delete_port_codes) },
-        [METHOD_BIND_ISCSI_PROTOCOL_ENDPOINT] = { "BindiSCSIProtocolEndPoint", CODES(bind_port_codes) },
-        [METHOD_UNBIND_ISCSI_PROTOCOL_ENDPOINT] = { "UnbindiSCSIProtocolEndPoint", CODES(unbind_port_codes) },
-        [METHOD_CREATE_ISCSI_NODE] = { "CreateiSCSINode", CODES(create_node_codes) },
-        [METHOD_DELETE_ISCSI_NODE] = { "DeleteiSCSINode", CODES(delete_node_codes) },
-        [METHOD_CREATE_TCP_PROTOCOL_ENDPOINT] = { "CreateTCPProtocolEndpoint", CODES(create_tcp_codes) },
-        [METHOD_DELETE_TCP_PROTOCOL_ENDPOINT] = { "DeleteTCPProtocolEndpoint", CODES(delete_tcp_codes) },
-        [METHOD_CREATE_PORTAL_GROUP] = { "CreatePortalGroup", NULL, 0 },
-        [METHOD_DELETE_PORTAL_GROUP] = { "DeletePortalGroup", CODES(delete_group_codes) },
-        [METHOD_ADD_TO_PORTAL_GROUP] = { "AddToPortalGroup", CODES(membership_codes) },
-        [METHOD_REMOVE_FROM_PORTAL_GROUP] = { "RemoveFromPortalGroup", CODES(remove_member_codes) },
-};
-
-const char *method_name(Method m) {
-        return methods[m].name;
-}
-
-const MethodCode *method_codes(Method m, size_t *ret_n) {
-        *ret_n = methods[m].n_codes;
-        return methods[m].codes;
-}
-
-uint32_t method_code(Method m, Refusal r) {
-        if (r == REFUSAL_NONE)
-                return 0;
-
-        if (refusals[r].common_code)
-                return refusals[r].common_code;
-
-        for (size_t i = 0; i < methods[m].n_codes; i++)
-                if (methods[m].codes[i].refusal == r)
-                        return methods[m].codes[i].code;
-
-        return refusals[REFUSAL_UNSPECIFIED].common_code;
-}
 
 const char *refusal_error_name(Refusal r) {
         return refusals[r].error_name;

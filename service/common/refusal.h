@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Why a call was refused, and the number that each method gives to it.
+/* Why a call was refused.
  *
- * A refusal is a meaning with one D-Bus error name and one errno. Its number is the CIM return code, and from 4096 on those are
- * numbered per method (CIM_iSCSIConfigurationService, schema 2.51): hence one table per method. The error names on the bus, the
- * errno map and docs/return-codes.md are all made from these tables. */
+ * A refusal is a meaning with one D-Bus error name and one errno. Its number is the CIM return code. From 4096 on those are
+ * numbered for each method (CIM_iSCSIConfigurationService, schema 2.51): each method's row says its own (change/method.h). The
+ * error names on the bus, the errno map and docs/return-codes.md are made from these tables. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +40,8 @@ typedef enum Refusal {
         REFUSAL_ENDPOINT_EXISTS,
         REFUSAL_ENDPOINT_IN_USE,
         REFUSAL_GROUP_NOT_EMPTY,
+        REFUSAL_INVALID_STATE_TRANSITION,
+        REFUSAL_ADDRESS_EXISTS,
 
         /* vendor codes, the same in all methods: 32768… */
         REFUSAL_ADDRESS_IN_USE,
@@ -53,40 +55,12 @@ typedef enum Refusal {
         REFUSAL_NOT_MANAGED,
         REFUSAL_NAME_IN_USE,
         REFUSAL_LAST_PORTAL,
+        REFUSAL_STORE_UNAVAILABLE,
+        REFUSAL_STUCK,
+        REFUSAL_FOREIGN_OBJECT_INSIDE,
 
         _REFUSAL_MAX,
 } Refusal;
-
-typedef enum Method {
-        METHOD_CREATE_ISCSI_PROTOCOL_ENDPOINT,
-        METHOD_DELETE_ISCSI_PROTOCOL_ENDPOINT,
-        METHOD_BIND_ISCSI_PROTOCOL_ENDPOINT,
-        METHOD_UNBIND_ISCSI_PROTOCOL_ENDPOINT,
-        METHOD_CREATE_ISCSI_NODE,
-        METHOD_DELETE_ISCSI_NODE,
-        METHOD_CREATE_TCP_PROTOCOL_ENDPOINT,
-        METHOD_DELETE_TCP_PROTOCOL_ENDPOINT,
-        METHOD_CREATE_PORTAL_GROUP,
-        METHOD_DELETE_PORTAL_GROUP,
-        METHOD_ADD_TO_PORTAL_GROUP,
-        METHOD_REMOVE_FROM_PORTAL_GROUP,
-        _METHOD_MAX,
-} Method;
-
-typedef struct MethodCode {
-        uint32_t code;
-        Refusal refusal;
-        const char *when; /* for people: when this method answers so */
-} MethodCode;
-
-/* The D-Bus member of M, e.g. "CreateiSCSIProtocolEndpoint". */
-const char *method_name(Method m);
-
-/* The codes that M itself defines (those common to all and the vendor codes are not repeated); *RET_N says how many. */
-const MethodCode *method_codes(Method m, size_t *ret_n);
-
-/* The return code of R when M answers with it. A refusal that M's tables do not know cannot happen and is 2, Unspecified Error. */
-uint32_t method_code(Method m, Refusal r);
 
 /* The D-Bus error name of R, complete with its prefix; of REFUSAL_NONE: NULL. */
 const char *refusal_error_name(Refusal r);

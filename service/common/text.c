@@ -43,3 +43,34 @@ int text_excerpt(const char *text, size_t max) {
                         ;
         return (int) n;
 }
+
+/* Length of the UTF-8 sequence at P, 0 if it is none (RFC 3629: shortest form, no surrogates, at most U+10FFFF). */
+static size_t utf8_length(const unsigned char *p) {
+        size_t n = p[0] < 0x80                   ? 1
+                   : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+                   : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
+                   : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+                                                 : 0;
+
+        for (size_t i = 1; i < n; i++)
+                if ((p[i] & 0xc0) != 0x80)
+                        return 0;
+
+        if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf0 && p[1] < 0x90) ||
+            (p[0] == 0xf4 && p[1] >= 0x90))
+                return 0;
+
+        return n;
+}
+
+bool text_is_utf8(const char *text) {
+        for (const unsigned char *p = (const unsigned char *) text; *p;) {
+                size_t n = utf8_length(p);
+
+                if (n == 0)
+                        return false;
+                p += n;
+        }
+
+        return true;
+}

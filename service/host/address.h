@@ -9,8 +9,8 @@
 
 #include "common/address.h"
 
-/* Values of CIM_IPProtocolEndpoint.AddressOrigin that are told here. The kernel does not record where an address came from, so the
- * value is deduced, first match first:
+/* Values of CIM_IPProtocolEndpoint.AddressOrigin that are told here. The kernel does not record where an address came from, so
+ * the value is deduced, first match first:
  *   IPv6 fe80::/10                                                      Link Local
  *   IPv4 169.254.0.0/16                                                 IPv4 Link Local
  *   IPv6, made by the kernel from a router's announcement (IFA_PROTO),
@@ -33,13 +33,14 @@ typedef struct HostAddress {
         bool dual_stack;             /* of the wildcard "::" only: it stands for IPv4 too */
         uint8_t prefix_length;       /* bits; 0 of the wildcard */
         uint16_t origin;             /* HOST_ORIGIN_…, deduced */
+        int ifindex;                 /* of that interface; 0 of the wildcard */
         char interface[IF_NAMESIZE]; /* of the interface that has it, with the lowest index if several do; "" of the wildcard.
                                       * Printable ASCII: other bytes of a name show as "?" */
 } HostAddress;
 
 typedef enum HostEvent {
         HOST_ADDRESS_ADDED,
-        HOST_ADDRESS_CHANGED, /* prefix, origin or interface differ; the address is the same */
+        HOST_ADDRESS_CHANGED, /* prefix, origin, interface or ifindex differ; the address is the same */
         HOST_ADDRESS_REMOVED, /* with what was told last */
 } HostEvent;
 
@@ -47,3 +48,10 @@ typedef enum HostEvent {
  * before it is CHANGED or REMOVED, and each call tells a difference to the one before. ADDRESS is valid during the call only.
  * host_free() must not be called from here. */
 typedef void (*host_changed_t)(HostEvent event, const HostAddress *address, void *userdata);
+
+/* Called from the event loop when NAME stands for another interface than before: IFINDEX, or 0 if no interface has that name any
+ * more. So a renamed interface is told with both names; one that is made again under its name with 0 and its new index, or, if
+ * notifications were lost, with the new index alone. A socket with a link-local address belongs to the index: after such a change
+ * it is on the wrong interface or on none. NAME is what the kernel has, any bytes but '/' and blanks, and valid during the call
+ * only. host_free() must not be called from here. */
+typedef void (*host_link_changed_t)(const char *name, int ifindex, void *userdata);

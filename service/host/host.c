@@ -30,8 +30,8 @@
  *     └─────────────────────┴────────────────────┴──────────────────────┘
  *          notifications lost, dump interrupted or failed
  *
- * After any of these failures the socket is closed with all that is queued in it, and a new one begins with a new read. So there are no
- * remains of an old dump to be told apart from the new one. */
+ * After any of these failures the socket is closed with all that is queued in it, and a new one begins with a new read. So there
+ * are no remains of an old dump to be told apart from the new one. */
 typedef enum HostState {
         HOST_CLOSED,
         HOST_LINKS,
@@ -453,6 +453,14 @@ int host_new_tuned(sd_event *event, host_changed_t changed, void *userdata, cons
 
 int host_new(sd_event *event, host_changed_t changed, void *userdata, Host **ret) {
         return host_new_tuned(event, changed, userdata, &host_tuning_default, ret);
+}
+
+void host_follow_links(Host *h, host_link_changed_t changed, void *userdata) {
+        host_table_follow_links(h->table, changed, userdata);
+}
+
+int host_find_link(const Host *h, const char *name) {
+        return host_table_find_link(h->table, name);
 }
 
 Host *host_free(Host *h) {

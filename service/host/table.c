@@ -16,9 +16,19 @@
 #include "common/log.h"
 #include "common/text.h"
 
+typedef struct LinkName LinkName;
 typedef struct Link Link;
 typedef struct Row Row;
 typedef struct Address Address;
+
+struct LinkName {
+        char key[IF_NAMESIZE];
+        Link *links; /* with this name: one, but for moments in which the kernel has told half of what it did */
+        int told;    /* index, 0: none */
+        bool is_dirty;
+        LinkName *prev, *next; /* of the dirty ones */
+        UT_hash_handle hh;
+};
 
 struct Link {
         int ifindex;
@@ -27,6 +37,8 @@ struct Link {
         bool complained;         /* that NAME cannot be a zone */
         uint64_t pass;           /* when last confirmed */
         Row *rows;
+        LinkName *entry; /* of NAME; NULL if that is empty */
+        Link *same_prev, *same_next;
         UT_hash_handle hh;
 };
 
@@ -68,8 +80,12 @@ struct Address {
 struct HostTable {
         host_changed_t changed;
         void *userdata;
+        host_link_changed_t link_changed;
+        void *link_userdata;
         bool reading;
         uint64_t pass;
+        LinkName *names;
+        LinkName *dirty_names;
         Link *links;
         Row *rows;
         Address *addresses;
@@ -179,6 +195,84 @@ static int row_place(HostTable *t, Row *row) {
         if (address)
                 address_touch(t, address);
         return 0;
+}
+
+static void name_touch(HostTable *t, LinkName *name) {
+        if (name->is_dirty)
+                return;
+
+        DL_APPEND(t->dirty_names, name);
+        name->is_dirty = true;
+}
+
+static LinkName *name_find(const HostTable *t, const char key[static IF_NAMESIZE]) {
+        LinkName *name;
+
+        HASH_FIND(hh, t->names, key, IF_NAMESIZE, name);
+        return name;
+}
+
+static int name_get(HostTable *t, const char key[static IF_NAMESIZE], LinkName **ret) {
+        LinkName *name;
+
+        name = name_find(t, key);
+        if (!name) {
+                name = calloc(1, sizeof(*name));
+                if (!name)
+                        return -ENOMEM;
+
+                memcpy(name->key, key, sizeof(name->key));
+                HASH_ADD(hh, t->names, key, sizeof(name->key), name);
+                if (!name->hh.tbl) {
+                        free(name);
+                        return -ENOMEM;
+                }
+        }
+
+        *ret = name;
+        return 0;
+}
+
+static void name_free(HostTable *t, LinkName *name) {
+        if (name->is_dirty)
+                DL_DELETE(t->dirty_names, name);
+        HASH_DELETE(hh, t->names, name);
+        free(name);
+}
+
+static void link_detach(HostTable *t, Link *link) {
+        if (!link->entry)
+                return;
+
+        name_touch(t, link->entry);
+        DL_DELETE2(link->entry->links, link, same_prev, same_next);
+        link->entry = NULL;
+}
+
+/* Puts LINK to its name, and marks both the old and the new one for telling. */
+static int link_place(HostTable *t, Link *link) {
+        LinkName *name;
+        int r;
+
+        if (!link->name[0])
+                return 0;
+
+        r = name_get(t, link->name, &name);
+        if (r < 0)
+                return r;
+        if (name == link->entry)
+                return 0;
+
+        link_detach(t, link);
+        DL_APPEND2(name->links, link, same_prev, same_next);
+        link->entry = name;
+        name_touch(t, name);
+        return 0;
+}
+
+static void link_clear_name(HostTable *t, Link *link) {
+        memset(link->name, 0, sizeof(link->name));
+        link_detach(t, link);
 }
 
 static int link_get(HostTable *t, int ifindex, Link **ret) {
@@ -313,8 +407,26 @@ int host_table_new(host_changed_t changed, void *userdata, HostTable **ret) {
         return 0;
 }
 
+void host_table_follow_links(HostTable *t, host_link_changed_t changed, void *userdata) {
+        t->link_changed = changed;
+        t->link_userdata = userdata;
+}
+
+int host_table_find_link(const HostTable *t, const char *name) {
+        char key[IF_NAMESIZE] = {};
+        size_t n = strlen(name);
+        const LinkName *found;
+
+        if (n >= sizeof(key))
+                return 0;
+        memcpy(key, name, n);
+        found = name_find(t, key);
+        return found ? found->told : 0;
+}
+
 HostTable *host_table_free(HostTable *t) {
         Address *address, *next_address;
+        LinkName *name, *next_name;
         Link *link, *next_link;
         Row *row, *next_row;
 
@@ -327,6 +439,8 @@ HostTable *host_table_free(HostTable *t) {
                 HASH_DELETE(hh, t->links, link);
                 free(link);
         }
+        HASH_ITER(hh, t->names, name, next_name)
+                name_free(t, name);
         HASH_ITER(hh, t->addresses, address, next_address)
                 address_free(t, address);
         free(t);
@@ -350,7 +464,7 @@ void host_table_end(HostTable *t) {
 
         HASH_ITER(hh, t->links, link, next_link) {
                 if (link->pass != t->pass)
-                        link->name[0] = '\0';
+                        link_clear_name(t, link);
                 link_free_unneeded(t, link);
         }
 }
@@ -369,13 +483,17 @@ int host_table_set_link(HostTable *t, HostSource source, int ifindex, const char
         link->pass = t->pass;
 
         if (strncmp(link->name, name, sizeof(link->name)) == 0)
-                return 0;
+                return link_place(t, link); /* there was no memory for it before, if it is not done */
 
         memset(link->name, 0, sizeof(link->name));
         strncpy(link->name, name, sizeof(link->name) - 1);
         memcpy(link->shown, link->name, sizeof(link->shown));
         text_mask_unprintable(link->shown);
         link->complained = false;
+
+        r = link_place(t, link);
+        if (r < 0)
+                return r;
 
         DL_FOREACH(link->rows, row) {
                 r = row_place(t, row);
@@ -408,7 +526,7 @@ int host_table_drop_link(HostTable *t, int ifindex) {
                 row_free(t, row);
 
         link->pass = t->pass;
-        link->name[0] = '\0';
+        link_clear_name(t, link);
         link_free_unneeded(t, link);
         return 0;
 }
@@ -473,7 +591,8 @@ static const Row *address_row(const Address *a) {
 }
 
 static bool host_address_same(const HostAddress *a, const HostAddress *b) {
-        return a->prefix_length == b->prefix_length && a->origin == b->origin && strcmp(a->interface, b->interface) == 0;
+        return a->prefix_length == b->prefix_length && a->origin == b->origin && a->ifindex == b->ifindex &&
+               strcmp(a->interface, b->interface) == 0;
 }
 
 static void address_tell(HostTable *t, Address *a) {
@@ -495,6 +614,7 @@ static void address_tell(HostTable *t, Address *a) {
                 .address = a->key,
                 .prefix_length = row->prefix_length,
                 .origin = row->origin,
+                .ifindex = row->key.ifindex,
         };
         memcpy(now.interface, row->link->shown, sizeof(now.interface));
 
@@ -507,11 +627,36 @@ static void address_tell(HostTable *t, Address *a) {
         t->changed(event, &now, t->userdata);
 }
 
+static void name_tell(HostTable *t, LinkName *name) {
+        char text[IF_NAMESIZE];
+        const Link *link;
+        bool is_new;
+        int now = 0;
+
+        DL_FOREACH2(name->links, link, same_next)
+        now = MAX2(now, link->ifindex); /* the newest */
+        is_new = now != name->told;
+
+        memcpy(text, name->key, sizeof(text));
+        name->told = now;
+        if (now == 0)
+                name_free(t, name);
+        if (is_new && t->link_changed)
+                t->link_changed(text, now, t->link_userdata);
+}
+
 void host_table_tell(HostTable *t) {
+        LinkName *name;
         Address *a;
 
         if (t->reading)
                 return;
+
+        while ((name = t->dirty_names)) {
+                DL_DELETE(t->dirty_names, name);
+                name->is_dirty = false;
+                name_tell(t, name);
+        }
 
         while ((a = t->dirty)) {
                 DL_DELETE(t->dirty, a);

@@ -4,9 +4,9 @@
 /* What the kernel said about links and addresses, and what the user of host.h has been told of it. Pure: no I/O.
  *
  * Rows (an address on a link) go in, in two ways: as notifications, one by one, and as a full read between host_table_begin() and
- * host_table_end(), which tells by omission what is gone. Both come over one socket, so that notifications arrive between the parts of
- * a full read. What such a notification says outlives the read: its object may have been copied into the read's next part
- * before the change. host_table_tell() then calls the user once for each address that differs from what was told last. */
+ * host_table_end(), which tells by omission what is gone. Both come over one socket, so notifications arrive between the parts of
+ * a full read. A notification during a read wins over the read, which may carry the older state. host_table_tell() then calls the
+ * user once for each interface's name and each address that differ from what was told last. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,6 +35,10 @@ typedef struct HostRow {
 int host_table_new(host_changed_t changed, void *userdata, HostTable **ret);
 HostTable *host_table_free(HostTable *t);
 DEFINE_TRIVIAL_CLEANUP(HostTable *, host_table_free);
+
+/* As host_follow_links() and host_find_link(). */
+void host_table_follow_links(HostTable *t, host_link_changed_t changed, void *userdata);
+int host_table_find_link(const HostTable *t, const char *name);
 
 /* Begins a full read; one that did not come to its end is forgotten. */
 void host_table_begin(HostTable *t);

@@ -9,11 +9,11 @@
 #include "model/node.h"
 #include "model/private.h"
 
-/* BindsTo of the port, and BoundBy of the endpoint. */
+/* BindsTo and ListeningOn of the port. */
 static size_t size_of_binding(const Binding *b) {
         const char *name = b->key.tcp ? b->key.tcp->name : b->ip->name;
 
-        return SIZE_OF_PATH_ROOT + size_of_element(name) + size_of_node_path(b->key.node) + SIZE_OF_PORT_PATH;
+        return 2 * (SIZE_OF_PATH_ROOT + size_of_element(name));
 }
 
 Port *model_find_user_of_portal(Model *m, Node *node, TcpEndpoint *tcp) {

@@ -5,22 +5,32 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/macro.h"
 #include "model/portal-group.h"
+#include "model/object.h"
 #include "model/private.h"
 
-/* Its own path, in its address' BoundBy, and BindsTo. */
+/* Its own path, and BindsTo. */
 static size_t size_of_tcp_endpoint(const TcpEndpoint *t) {
-        return SIZE_OF_OBJECT + 2 * (SIZE_OF_PATH_ROOT + size_of_element(t->name)) + SIZE_OF_PATH_ROOT +
-               size_of_element(t->ip->name);
+        return SIZE_OF_OBJECT + SIZE_OF_PATH_ROOT + size_of_element(t->name) + SIZE_OF_PATH_ROOT + size_of_element(t->ip->name);
 }
 
-static size_t size_of_ip_endpoint(const IpEndpoint *ip) {
-        return SIZE_OF_OBJECT + SIZE_OF_PATH_ROOT + size_of_element(ip->name);
+/* What the service made unasked is not held against callers. */
+static size_t *bytes_of_tcp_endpoint(Model *m, const TcpEndpoint *t) {
+        return t->automatic ? &m->counts.automatic_bytes : &m->counts.bytes;
 }
 
-/* Members of the group, MemberOfCollection of the endpoint. */
-static size_t size_of_membership(const Membership *e) {
-        return SIZE_OF_PATH_ROOT + size_of_element(e->tcp->name) + SIZE_OF_GROUP_PATH;
+size_t size_of_ip_endpoint(const IpEndpoint *ip) {
+        return SIZE_OF_OBJECT + SIZE_OF_PATH_ROOT + size_of_element(ip->name) + (ip->element_name ? strlen(ip->element_name) : 0);
+}
+
+/* MemberOfCollection of the endpoint. */
+static size_t size_of_membership(_unused_ const Membership *e) {
+        return SIZE_OF_GROUP_PATH;
+}
+
+static size_t *bytes_of_membership(Model *m, const Membership *e) {
+        return e->group->id == 0 && e->tcp->automatic ? &m->counts.automatic_bytes : &m->counts.bytes;
 }
 
 TcpEndpoint *model_find_tcp_endpoint(Model *m, const Portal *portal) {
@@ -59,12 +69,12 @@ static int membership_new(Model *m, PortalGroup *g, TcpEndpoint *t) {
         e->tcp = t;
         LIST_ADD(g->members, e, next_of_group, link_of_group);
         LIST_ADD(t->groups, e, next_of_tcp, link_of_tcp);
-        m->counts.bytes += size_of_membership(e);
+        *bytes_of_membership(m, e) += size_of_membership(e);
         return 0;
 }
 
 static void membership_free(Model *m, Membership *e) {
-        m->counts.bytes -= size_of_membership(e);
+        *bytes_of_membership(m, e) -= size_of_membership(e);
         LIST_REMOVE(e, next_of_group, link_of_group);
         LIST_REMOVE(e, next_of_tcp, link_of_tcp);
         free(e);
@@ -79,7 +89,7 @@ void tcp_endpoint_free(Model *m, TcpEndpoint *t) {
                 object_tell_changed(m, &g->object, "Members");
         }
 
-        m->counts.bytes -= size_of_tcp_endpoint(t);
+        *bytes_of_tcp_endpoint(m, t) -= size_of_tcp_endpoint(t);
         HASH_DELETE(hh, m->tcp_endpoints, t);
         LIST_REMOVE(t, next_of_ip, link_of_ip);
         if (!t->automatic)
@@ -91,21 +101,22 @@ void tcp_endpoint_free(Model *m, TcpEndpoint *t) {
 
 void ip_endpoint_free(Model *m, IpEndpoint *ip) {
         object_retract(m, &ip->object);
-        m->counts.bytes -= size_of_ip_endpoint(ip);
+        m->counts.automatic_bytes -= size_of_ip_endpoint(ip);
         HASH_DELETE(hh, m->ip_endpoints, ip);
         free(ip->name);
+        free(ip->element_name);
         free(ip);
 }
 
 void endpoint_release_ip(Model *m, IpEndpoint *ip) {
-        if (!ip->present && !ip->tcp_endpoints && !ip->bound_by)
+        if (!ip_endpoint_is_known(ip) && !ip->tcp_endpoints && !ip->bound_by)
                 ip_endpoint_free(m, ip);
 }
 
 void endpoint_release_tcp(Model *m, TcpEndpoint *t) {
         IpEndpoint *ip = t->ip;
 
-        if (!t->automatic || t->bound_by || (ip->present && t->portal.port == ISCSI_PORT_DEFAULT))
+        if (!t->automatic || t->bound_by || (ip_endpoint_is_known(ip) && t->portal.port == ISCSI_PORT_DEFAULT))
                 return;
         for (Membership *e = t->groups; e; e = e->next_of_tcp)
                 if (e->group->id != 0)
@@ -132,7 +143,7 @@ int endpoint_acquire_ip(Model *m, const IpAddress *a, IpEndpoint **ret) {
                         return -ENOMEM;
                 }
                 HASH_ADD_KEYPTR(hh, m->ip_endpoints, ip->name, strlen(ip->name), ip);
-                m->counts.bytes += size_of_ip_endpoint(ip);
+                m->counts.automatic_bytes += size_of_ip_endpoint(ip);
         }
 
         *ret = ip;
@@ -177,7 +188,7 @@ int endpoint_acquire_tcp(Model *m, const Portal *portal, bool automatic, PortalG
                 return -ENOMEM;
         }
         HASH_ADD_KEYPTR(hh, m->tcp_endpoints, t->name, strlen(t->name), t);
-        m->counts.bytes += size_of_tcp_endpoint(t);
+        *bytes_of_tcp_endpoint(m, t) += size_of_tcp_endpoint(t);
 
         r = group ? membership_new(m, group, t) : 0;
         if (r >= 0)
@@ -219,7 +230,16 @@ static Membership *membership_find(const PortalGroup *g, const TcpEndpoint *t) {
 }
 
 bool portal_group_has_member(const PortalGroup *g, const TcpEndpoint *t) {
-        return membership_find(g, t);
+        const Membership *e = membership_find(g, t);
+
+        return e && !e->leaving;
+}
+
+void portal_group_set_leaving(PortalGroup *g, TcpEndpoint *t, bool leaving) {
+        Membership *e = membership_find(g, t);
+
+        if (e)
+                e->leaving = leaving;
 }
 
 int model_add_member(Model *m, PortalGroup *g, TcpEndpoint *t) {

@@ -3,55 +3,11 @@
 
 /* Host addresses (IP endpoints), TCP endpoints on them, and the portal groups that these are in.
  *
- * A TCP endpoint is there for any of these reasons: a method made it; it is on the default port of an address that the host has; a port
- * binds to it; somebody put it into a group. When the last one goes, so does the endpoint. Automatic ones are in the built-in group. */
+ * A TCP endpoint is there for any of these reasons: a method made it; it is on the default port of an address that the host has
+ * or that was declared; a port binds to it; somebody put it into a group. When the last one goes, so does the endpoint. Automatic
+ * ones are in the built-in group. */
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "common/address.h"
-#include "model/object.h"
-
-/* TCPProtocolEndpoint: a target's network portal */
-struct TcpEndpoint {
-        Object object;
-        Portal portal;
-        char *name; /* canonical text */
-        IpEndpoint *ip;
-        bool automatic; /* made by the service: for a host address, or because a port binds to it */
-        Binding *bound_by;
-        Membership *groups;
-        TcpEndpoint *next_of_ip, **link_of_ip;
-        UT_hash_handle hh;
-};
-
-/* What is known of a host address besides the address. */
-typedef struct IpAttributes {
-        bool dual_stack; /* the wildcard "::" that stands for IPv4 too */
-        uint8_t prefix_length;
-        uint16_t origin; /* CIM_IPProtocolEndpoint.AddressOrigin */
-        char interface[IF_NAMESIZE];
-} IpAttributes;
-
-/* IPProtocolEndpoint: lives while the host has the address, and unpublished while something refers to it. */
-struct IpEndpoint {
-        Object object;
-        IpAddress address;
-        char *name; /* canonical text */
-        bool present;
-        IpAttributes attributes;
-        TcpEndpoint *tcp_endpoints;
-        Binding *bound_by; /* initiator ports */
-        UT_hash_handle hh;
-};
-
-/* MemberOfCollection */
-struct Membership {
-        PortalGroup *group;
-        TcpEndpoint *tcp;
-        Membership *next_of_group, **link_of_group;
-        Membership *next_of_tcp, **link_of_tcp;
-};
+#include "model/kinds.h"
 
 TcpEndpoint *model_find_tcp_endpoint(Model *m, const Portal *portal);
 IpEndpoint *model_find_ip_endpoint(Model *m, const IpAddress *address);
@@ -68,16 +24,18 @@ int model_add_member(Model *m, PortalGroup *g, TcpEndpoint *t); /* is one alread
 int model_add_member_by_portal(Model *m, PortalGroup *g,
                                const Portal *portal); /* which becomes an automatic endpoint if there is none */
 void model_remove_member(Model *m, PortalGroup *g, TcpEndpoint *t);
-bool portal_group_has_member(const PortalGroup *g, const TcpEndpoint *t);
+bool portal_group_has_member(const PortalGroup *g, const TcpEndpoint *t); /* one that leaves is none */
+void portal_group_set_leaving(PortalGroup *g, TcpEndpoint *t, bool leaving);
 
 /* For the model's own files. */
 
-/* The endpoint of PORTAL, made unless it exists: AUTOMATIC and a member of GROUP (NULL: of none) then. An automatic one lives until
- * endpoint_release_tcp() finds no reason for it. */
+/* The endpoint of PORTAL, made unless it exists: AUTOMATIC and a member of GROUP (NULL: of none) then. An automatic one lives
+ * until endpoint_release_tcp() finds no reason for it. */
 int endpoint_acquire_tcp(Model *m, const Portal *portal, bool automatic, PortalGroup *group, TcpEndpoint **ret);
 int endpoint_acquire_ip(Model *m, const IpAddress *a, IpEndpoint **ret);
 void endpoint_release_tcp(Model *m, TcpEndpoint *t);
 void endpoint_release_ip(Model *m, IpEndpoint *ip);
 
+size_t size_of_ip_endpoint(const IpEndpoint *ip);
 void tcp_endpoint_free(Model *m, TcpEndpoint *t);
 void ip_endpoint_free(Model *m, IpEndpoint *ip);

@@ -2,49 +2,48 @@
 
 #include "model/host-address.h"
 
+#include <errno.h>
 #include <string.h>
 
-#include "model/binding.h"
-#include "model/port.h"
+#include "common/macro.h"
+#include "model/endpoint.h"
 #include "model/portal-group.h"
+#include "model/object.h"
 #include "model/private.h"
+#include "model/state.h"
 
-static bool is_first_on_ip(const Binding *b) {
-        size_t i = 0;
+static void port_follow_address(Model *m, Port *p, const char *also) {
+        ObjectState before = p->state;
 
-        while (binding_ip(b->port->bindings[i]) != b->key.tcp->ip)
-                i++;
-        return b->port->bindings[i] == b;
+        port_derive_state(m, p, also);
+        if (p->state != before)
+                p->moved_by_address = true;
 }
 
-/* What is read from ports and TCP endpoints when the host gains or loses their address. A port hears it once, on however many of
- * the address's TCP ports it is. */
-static void ip_tell_users(Model *m, IpEndpoint *ip) {
+/* What is read from ports and TCP endpoints when the host gains or loses their address, or its object comes or goes. */
+static void ip_tell_users(Model *m, IpEndpoint *ip, bool path_changed) {
         for (TcpEndpoint *t = ip->tcp_endpoints; t; t = t->next_of_ip) {
-                object_tell_changed(m, &t->object, "BindsTo");
+                if (path_changed)
+                        object_tell_changed(m, &t->object, "BindsTo");
                 for (Binding *b = t->bound_by; b; b = b->next_of_endpoint)
-                        if (is_first_on_ip(b))
-                                object_tell_changed(m, &b->port->object, "StatusDescriptions");
+                        port_follow_address(m, b->port, NULL);
         }
         for (Binding *b = ip->bound_by; b; b = b->next_of_endpoint)
-                object_tell_changed(m, &b->port->object, "BindsTo", "StatusDescriptions");
+                port_follow_address(m, b->port, path_changed ? "BindsTo" : NULL);
 }
 
-void model_change_address(Model *m, const IpAddress *a, const IpAttributes *attributes) {
-        const char *changed[5] = {};
-        IpAttributes before;
-        IpEndpoint *ip;
+/* Tells what is different, with ALSO (NULL: nothing) in front. */
+static void ip_set_attributes(Model *m, IpEndpoint *ip, const IpAttributes *attributes, const char *also) {
+        IpAttributes before = ip->attributes;
+        const char *changed[6] = {};
         size_t n = 0;
 
-        ip = model_find_ip_endpoint(m, a);
-        if (!ip || !ip->present)
-                return;
-
-        before = ip->attributes;
         ip->attributes = *attributes;
 
+        if (also)
+                changed[n++] = also;
         if (before.prefix_length != attributes->prefix_length) {
-                changed[n++] = a->family == AF_INET ? "SubnetMask" : "IPv6SubnetPrefixLength";
+                changed[n++] = ip->address.family == AF_INET ? "SubnetMask" : "IPv6SubnetPrefixLength";
                 changed[n++] = "PrefixLength";
         }
         if (before.origin != attributes->origin)
@@ -55,18 +54,30 @@ void model_change_address(Model *m, const IpAddress *a, const IpAttributes *attr
                 object_tell(m, &ip->object, changed);
 }
 
-void model_remove_address(Model *m, const IpAddress *a) {
-        Portal portal = { .address = *a, .port = ISCSI_PORT_DEFAULT };
+/* The object of an address that became known, and its endpoint on the default port. */
+static int ip_appear(Model *m, IpEndpoint *ip) {
+        Portal portal = { .address = ip->address, .port = ISCSI_PORT_DEFAULT };
         TcpEndpoint *t;
-        IpEndpoint *ip;
+        int r;
 
-        ip = model_find_ip_endpoint(m, a);
-        if (!ip || !ip->present)
-                return;
+        r = object_publish(m, &ip->object);
+        if (r < 0)
+                return r;
+        ip_tell_users(m, ip, true);
+
+        return endpoint_acquire_tcp(m, &portal, true, model_find_portal_group(m, 0), &t);
+}
+
+/* The address is not known any more: its object goes, and with it what nobody needs. */
+static void ip_disappear(Model *m, IpEndpoint *ip) {
+        Portal portal = { .address = ip->address, .port = ISCSI_PORT_DEFAULT };
+        bool was_published = ip->object.path;
+        TcpEndpoint *t;
 
         object_retract(m, &ip->object);
-        ip->present = false;
-        ip_tell_users(m, ip);
+        ip->attributes = (IpAttributes){};
+        if (was_published)
+                ip_tell_users(m, ip, true);
 
         t = model_find_tcp_endpoint(m, &portal);
         if (t)
@@ -76,8 +87,6 @@ void model_remove_address(Model *m, const IpAddress *a) {
 }
 
 int model_add_address(Model *m, const IpAddress *a, const IpAttributes *attributes) {
-        Portal portal = { .address = *a, .port = ISCSI_PORT_DEFAULT };
-        TcpEndpoint *t;
         IpEndpoint *ip;
         int r;
 
@@ -86,22 +95,103 @@ int model_add_address(Model *m, const IpAddress *a, const IpAttributes *attribut
                 return r;
 
         if (ip->present) {
-                model_change_address(m, a, attributes);
+                ip_set_attributes(m, ip, attributes, NULL);
                 return 0;
         }
 
-        ip->attributes = *attributes;
         ip->present = true;
-        r = object_publish(m, &ip->object);
-        if (r < 0) {
-                ip->present = false;
-                endpoint_release_ip(m, ip);
-                return r;
+        ip_set_attributes(m, ip, attributes, "Present");
+        if (ip->declared) {
+                ip_tell_users(m, ip, false);
+                return 0;
         }
-        ip_tell_users(m, ip);
 
-        r = endpoint_acquire_tcp(m, &portal, true, model_find_portal_group(m, 0), &t);
+        r = ip_appear(m, ip);
         if (r < 0)
                 model_remove_address(m, a);
         return r;
+}
+
+void model_change_address(Model *m, const IpAddress *a, const IpAttributes *attributes) {
+        IpEndpoint *ip;
+
+        ip = model_find_ip_endpoint(m, a);
+        if (ip && ip->present)
+                ip_set_attributes(m, ip, attributes, NULL);
+}
+
+void model_remove_address(Model *m, const IpAddress *a) {
+        static const IpAttributes none = {};
+        IpEndpoint *ip;
+
+        ip = model_find_ip_endpoint(m, a);
+        if (!ip || !ip->present)
+                return;
+
+        ip->present = false;
+        if (ip->declared) {
+                ip_set_attributes(m, ip, &none, "Present");
+                ip_tell_users(m, ip, false);
+                return;
+        }
+
+        ip_disappear(m, ip);
+}
+
+static void ip_set_element_name(Model *m, IpEndpoint *ip, char *name /* taken */) {
+        m->counts.automatic_bytes -= size_of_ip_endpoint(ip);
+        free(ip->element_name);
+        ip->element_name = name;
+        m->counts.automatic_bytes += size_of_ip_endpoint(ip);
+}
+
+static void ip_tell_declared(Model *m, IpEndpoint *ip, bool named) {
+        object_tell(m, &ip->object, (const char *const[]){ "Declared", named ? "ElementName" : NULL, NULL });
+}
+
+int model_declare_address(Model *m, const IpAddress *a, const char *element_name) {
+        _cleanup_free_ char *name = NULL;
+        IpEndpoint *ip;
+        int r;
+
+        ip = model_find_ip_endpoint(m, a);
+        if (ip && ip->declared)
+                return -EEXIST;
+
+        if (element_name[0]) {
+                name = strdup(element_name);
+                if (!name)
+                        return -ENOMEM;
+        }
+
+        r = endpoint_acquire_ip(m, a, &ip);
+        if (r < 0)
+                return r;
+
+        ip->declared = true;
+        m->counts.declared_addresses++;
+        if (name)
+                ip_set_element_name(m, ip, TAKE_PTR(name));
+        if (ip->present) {
+                ip_tell_declared(m, ip, ip->element_name);
+                return 0;
+        }
+
+        r = ip_appear(m, ip);
+        if (r < 0)
+                model_undeclare_address(m, ip);
+        return r;
+}
+
+void model_undeclare_address(Model *m, IpEndpoint *ip) {
+        bool named = ip->element_name;
+
+        ip->declared = false;
+        m->counts.declared_addresses--;
+        ip_set_element_name(m, ip, NULL);
+
+        if (ip->present)
+                ip_tell_declared(m, ip, named);
+        else
+                ip_disappear(m, ip);
 }

@@ -2,6 +2,7 @@
 
 #include "model/model.h"
 
+#include "model/object.h"
 #include "model/private.h"
 
 Model *model_new(const ModelListener *listener, void *userdata) {
@@ -15,7 +16,13 @@ Model *model_new(const ModelListener *listener, void *userdata) {
         m->listener = listener;
         m->userdata = userdata;
 
+        m->service.object.type = OBJECT_SERVICE;
+        m->service.drift = DRIFT_REPORT;
+
         if (model_add_portal_group(m, 0, "default", &g) < 0)
+                return model_free(m);
+        m->service.object.path = listener->make_path(&m->service.object, userdata);
+        if (!m->service.object.path)
                 return model_free(m);
 
         return m;
@@ -36,6 +43,9 @@ Model *model_free(Model *m) {
         while (m->portal_groups)
                 portal_group_free(m, m->portal_groups);
 
+        for (size_t i = 0; i < ELEMENTSOF(m->service.notices); i++)
+                free(m->service.notices[i]);
+        free(m->service.object.path);
         free(m);
         return NULL;
 }
@@ -49,6 +59,7 @@ const ModelCounts *model_counts(const Model *m) {
 }
 
 void model_remove_node(Model *m, Node *n) {
+        n->going = true;
         while (n->ports)
                 model_remove_port(m, n->ports);
 
@@ -59,4 +70,26 @@ void model_remove_portal_group(Model *m, PortalGroup *g) {
         while (g->members)
                 model_remove_member(m, g, g->members->tcp);
         portal_group_free(m, g);
+}
+
+void model_set_node_managed(Model *m, Node *n, bool managed) {
+        if (n->managed == managed)
+                return;
+
+        n->managed = managed;
+        if (n->persistent)
+                object_tell_changed(m, &n->object, "Managed");
+        else {
+                /* What another program has is not known to end with this boot. */
+                n->persistent = true;
+                object_tell_changed(m, &n->object, "Managed", "Persistent");
+        }
+        for (Port *p = n->ports; p; p = p->next_of_node) {
+                /* Taken into our care or given back, a port stays as it is. */
+                if (p->evidence.valid)
+                        p->enabled = p->evidence.enabled;
+                p->managed = managed;
+                object_tell_changed(m, &p->object, "Managed", "RequestedState");
+                port_derive_state(m, p, NULL);
+        }
 }

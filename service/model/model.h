@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The objects of the configuration service and how they are associated: nodes, ports, TCP endpoints, host addresses and portal groups.
+/* The objects of the configuration service and how they are associated: nodes, ports, TCP endpoints, host addresses and portal
+ * groups.
  *
  *      Node ◀─SAPAvailableForElement─ Port ─BindsTo─▶ TcpEndpoint ─BindsTo─▶ IpEndpoint        (target)
  *                                     Port ─BindsTo───────────────────────▶ IpEndpoint        (initiator)
@@ -18,7 +19,9 @@
 #include "model/object.h"
 #include "model/port.h"
 #include "model/portal-group.h"
+#include "model/service.h"
 #include "model/size.h"
+#include "model/state.h"
 
 /* A new model has the built-in portal group. Returns NULL without memory. */
 Model *model_new(const ModelListener *listener, void *userdata);
@@ -30,5 +33,6 @@ void model_set_telling(Model *m, bool telling);
 
 const ModelCounts *model_counts(const Model *m);
 
-void model_remove_node(Model *m, Node *n);                /* its ports go first */
-void model_remove_portal_group(Model *m, PortalGroup *g); /* its members leave it first */
+void model_remove_node(Model *m, Node *n);                    /* its ports go first */
+void model_remove_portal_group(Model *m, PortalGroup *g);     /* its members leave it first */
+void model_set_node_managed(Model *m, Node *n, bool managed); /* its ports too; they are desired as they are then */

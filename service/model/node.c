@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "model/object.h"
 #include "model/private.h"
 
 size_t size_of_node_path(const Node *n) {
@@ -36,6 +37,7 @@ Node *model_first_node(Model *m) {
 static void node_done(Node *n) {
         free(n->name);
         free(n->alias);
+        free(n->own.description);
         free(n->description);
         free(n);
 }
@@ -55,6 +57,7 @@ int model_add_node(Model *m, const char *name, const char *alias, unsigned roles
                 .alias = strdup(alias),
                 .roles = roles,
                 .managed = managed,
+                .persistent = true,
                 .tag_hint = 1,
         };
         if (!n->name || !n->alias) {
@@ -86,18 +89,43 @@ void node_free(Model *m, Node *n) {
         node_done(n);
 }
 
-void model_set_node_state(Model *m, Node *n, ObjectState state, const char *description) {
-        bool other_state = n->state != state;
+int model_set_node_alias(Model *m, Node *n, const char *alias) {
+        Node *other = alias[0] ? model_find_node_by_alias(m, alias) : NULL;
+        char *copy;
 
-        if (!other_state && strcmp(n->description ? n->description : "", description ? description : "") == 0)
+        if (strcmp(n->alias, alias) == 0)
+                return 0;
+        if (other)
+                return -EEXIST;
+        copy = strdup(alias);
+        if (!copy)
+                return -ENOMEM;
+
+        if (n->alias[0])
+                HASH_DELETE(hh_alias, m->aliases, n);
+        m->counts.bytes -= size_of_node(n);
+        free(n->alias);
+        n->alias = copy;
+        m->counts.bytes += size_of_node(n);
+        if (n->alias[0])
+                HASH_ADD_KEYPTR(hh_alias, m->aliases, n->alias, strlen(n->alias), n);
+
+        object_tell_changed(m, &n->object, "ElementName");
+        return 0;
+}
+
+void model_set_node_drift_policy(Model *m, Node *n, DriftPolicy policy) {
+        if (n->drift == policy)
                 return;
 
-        n->state = state;
-        free(n->description);
-        n->description = description ? strdup(description) : NULL; /* without memory the state stands without its text */
+        n->drift = policy;
+        object_tell_changed(m, &n->object, "DriftPolicy");
+}
 
-        if (other_state)
-                object_tell_changed(m, &n->object, "EnabledState", "OperationalStatus", "StatusDescriptions");
-        else
-                object_tell_changed(m, &n->object, "StatusDescriptions");
+void model_set_node_persistent(Model *m, Node *n, bool persistent) {
+        if (n->persistent == persistent)
+                return;
+
+        n->persistent = persistent;
+        object_tell_changed(m, &n->object, "Persistent");
 }

@@ -10,7 +10,9 @@
 #include "model/endpoint.h"
 #include "model/node.h"
 #include "model/portal-group.h"
+#include "model/object.h"
 #include "model/private.h"
+#include "model/state.h"
 
 #define ISID_FIRST 0x800000000001ull /* T = 10b (random), A = 0, the rest a number that the service counts up */
 #define ISID_LAST 0x80FFFFFFFFFFull
@@ -19,9 +21,9 @@ static size_t size_of_port_path(const Port *p) {
         return size_of_node_path(p->key.node) + SIZE_OF_PORT_PATH;
 }
 
-/* Its own path, in its node's ProtocolEndpoints, and SAPAvailableForElement; without its bindings. */
+/* Its own path, and SAPAvailableForElement; without its bindings. */
 static size_t size_of_port(const Port *p) {
-        return SIZE_OF_PORT + 2 * size_of_port_path(p) + size_of_node_path(p->key.node) + strlen(p->key.node->name);
+        return SIZE_OF_PORT + size_of_port_path(p) + size_of_node_path(p->key.node) + strlen(p->key.node->name);
 }
 
 Port *model_find_port(Model *m, Node *node, uint64_t identifier) {
@@ -91,6 +93,8 @@ static void port_free(Model *m, Port *p) {
         m->counts.bytes -= size_of_port(p);
 
         free(p->bindings);
+        free(p->evidence.drift);
+        free(p->evidence.why);
         free(p->description);
         free(p);
 }
@@ -111,6 +115,7 @@ int model_add_port(Model *m, Node *n, uint16_t role, uint64_t identifier, const 
         p->key.identifier = identifier;
         p->role = role;
         p->managed = managed;
+        p->enabled = true;
 
         LIST_ADD(n->ports, p, next_of_node, link_of_node);
         HASH_ADD(hh, m->ports, key, sizeof(p->key), p);
@@ -130,7 +135,7 @@ int model_add_port(Model *m, Node *n, uint16_t role, uint64_t identifier, const 
 }
 
 static void port_tell_neighbours(Model *m, Port *p) {
-        object_tell_changed(m, &p->key.node->object, "ProtocolEndpoints");
+        node_derive_state(m, p->key.node, "ProtocolEndpoints");
         for (size_t i = 0; i < p->n_bindings; i++)
                 object_tell_changed(m, binding_endpoint(p->bindings[i]), "BoundBy");
 }
@@ -145,6 +150,7 @@ int model_publish_port(Model *m, Port *p) {
         if (r < 0)
                 return r;
 
+        node_count_port(m, p);
         port_tell_neighbours(m, p);
         return 0;
 }
@@ -161,45 +167,41 @@ void model_remove_port(Model *m, Port *p) {
 
         if (p->object.path) {
                 object_retract(m, &p->object);
+                node_discount_port(m, p);
                 port_tell_neighbours(m, p);
         }
 
         port_free(m, p);
 }
 
-void model_set_port_state(Model *m, Port *p, ObjectState state, const char *description) {
-        bool other_state = p->state != state;
-
-        if (!other_state && strcmp(p->description ? p->description : "", description ? description : "") == 0)
-                return;
-
-        p->state = state;
-        free(p->description);
-        p->description = description ? strdup(description) : NULL;
-
-        if (other_state)
-                object_tell_changed(m, &p->object, "EnabledState", "OperationalStatus", "StatusDescriptions");
-        else
-                object_tell_changed(m, &p->object, "StatusDescriptions");
-}
-
-/* StatusDescriptions names the portals that wait for their address, and no others. */
-static void port_tell_binding(Model *m, Port *p, const IpEndpoint *ip) {
-        if (ip->present)
-                object_tell_changed(m, &p->object, "BindsTo");
-        else
-                object_tell_changed(m, &p->object, "BindsTo", "StatusDescriptions");
-}
-
-int model_bind_port(Model *m, Port *p, const Portal *portal) {
+int model_reserve_binding(Model *m, Port *p, const Portal *portal, Binding **ret) {
         int r;
 
         r = port_add_binding(m, p, portal);
         if (r < 0)
                 return r;
 
-        port_tell_binding(m, p, binding_ip(p->bindings[p->n_bindings - 1]));
-        object_tell_changed(m, binding_endpoint(p->bindings[p->n_bindings - 1]), "BoundBy");
+        *ret = p->bindings[p->n_bindings - 1];
+        (*ret)->pending = true;
+        return 0;
+}
+
+void model_confirm_binding(Model *m, Binding *b) {
+        b->pending = false;
+        b->listening = b->port->evidence.valid; /* until it is seen */
+        port_derive_state(m, b->port, "BindsTo");
+        object_tell_changed(m, binding_endpoint(b), "BoundBy");
+}
+
+int model_bind_port(Model *m, Port *p, const Portal *portal) {
+        Binding *b;
+        int r;
+
+        r = model_reserve_binding(m, p, portal, &b);
+        if (r < 0)
+                return r;
+
+        model_confirm_binding(m, b);
         return 0;
 }
 
@@ -213,7 +215,12 @@ void model_unbind_port(Model *m, Port *p, Binding *b) {
                         break;
                 }
 
-        port_tell_binding(m, p, binding_ip(b));
+        if (b->pending) { /* nobody has heard of it */
+                binding_free(m, b);
+                return;
+        }
+
+        port_derive_state(m, p, "BindsTo");
         LIST_REMOVE(b, next_of_endpoint, link_of_endpoint);
         object_tell_changed(m, endpoint, "BoundBy");
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "model/object.h"
 #include "model/private.h"
 
 static size_t size_of_portal_group(const PortalGroup *g) {

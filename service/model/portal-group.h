@@ -3,18 +3,7 @@
 
 /* Portal groups (SystemSpecificCollection). Who is in one: see endpoint.h. */
 
-#include <stdint.h>
-
-#include "model/object.h"
-
-/* SystemSpecificCollection: a portal group */
-struct PortalGroup {
-        Object object;
-        uint64_t id; /* 0: the built-in group "default" */
-        char *element_name;
-        Membership *members;
-        UT_hash_handle hh;
-};
+#include "model/kinds.h"
 
 PortalGroup *model_find_portal_group(Model *m, uint64_t id);
 PortalGroup *model_first_portal_group(Model *m); /* the next one is in hh.next */

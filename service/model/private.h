@@ -14,6 +14,7 @@ struct Model {
         bool telling;
         ModelCounts counts;
 
+        Service service;
         Object *objects; /* published, by path */
         Node *nodes;     /* by name */
         Node *aliases;   /* those that have one */

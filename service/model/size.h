@@ -3,21 +3,25 @@
 
 /* How many objects there are, and how large they can be when all of them are told at once.
  *
- * Anybody may ask for that, in one GetManagedObjects. If the reply is larger than the bus takes, the bus throws the service off: so what
- * callers can make is bounded in bytes, not only in objects. The sizes are upper bounds made from what never changes in an object (names), so
- * that what is added when it comes is what is taken off when it goes. Not in them are the reasons in StatusDescriptions when something is wrong:
- * the limit is half of what the bus takes, which leaves room for those. Each kind's file says how large its objects are. */
+ * Anybody may ask for that, in one GetManagedObjects. If the reply is larger than the bus takes, the bus throws the service off:
+ * so what callers can make is bounded in bytes, not only in objects. The sizes are upper bounds made from what seldom changes in
+ * an object (names); who changes one counts it anew, so that what was added when the object came is what is taken off when it
+ * goes. Properties that are told as invalidated alone are not in such a message. Not in them are the reasons in
+ * StatusDescriptions when something is wrong: the limit is half of what the bus takes, which leaves room for those. Each kind's
+ * file says how large its objects are. */
 
 #include <stddef.h>
 
 typedef struct ModelCounts {
         unsigned nodes, ports, tcp_endpoints /* made by method */, portal_groups /* made by method */;
-        size_t bytes; /* what all objects take at most when they are told in one message */
+        unsigned declared_addresses;
+        size_t bytes;           /* what the objects that callers made take at most when they are told in one message */
+        size_t automatic_bytes; /* the same of what the service made unasked: it is not held against callers */
 } ModelCounts;
 
 /* For the model's own files. */
 #define SIZE_OF_PATH_ROOT 48u  /* "/org/iscsi/ConfigurationService/portal_group/", and the array's padding */
-#define SIZE_OF_PORT 450u      /* interfaces, property names, numbers, short texts and all paddings of a port */
+#define SIZE_OF_PORT 530u      /* interfaces, property names, numbers, short texts and all paddings of a port */
 #define SIZE_OF_OBJECT 700u    /* the same of the others */
 #define SIZE_OF_PORT_PATH 24u  /* "/endpoint/000000000001" */
 #define SIZE_OF_GROUP_PATH 72u /* a number, or "default" */

@@ -30,9 +30,20 @@ typedef struct Abilities {
 #define LIMIT_PORTALS_PER_PORT 64u
 #define LIMIT_TCP_ENDPOINTS 4096u
 #define LIMIT_PORTAL_GROUPS 1024u
+#define LIMIT_DECLARED_ADDRESSES 4096u
 
 /* Whether there is a backend for any role. */
 bool abilities_any_role(const Abilities *a);
 
-/* What is refused before anybody is asked for a password: counts at their limit, more portals than a port may have. */
-int check_limits(Model *m, const Abilities *a, Method method, size_t n_portals, char **ret_why);
+/* What there is a limit of. */
+typedef enum LimitKind {
+        LIMIT_OF_BYTES, /* of all objects together, which every other kind includes */
+        LIMIT_OF_NODES,
+        LIMIT_OF_PORTS,
+        LIMIT_OF_TCP_ENDPOINTS,
+        LIMIT_OF_PORTAL_GROUPS,
+        LIMIT_OF_ADDRESSES, /* declared */
+} LimitKind;
+
+/* Whether there may be one more. Objects that the service makes unasked do not count. */
+int check_limits(Model *m, const Abilities *a, LimitKind kind, char **ret_why);

@@ -22,3 +22,20 @@ int check_port_managed(const Port *p, char **ret_why) {
                       "that made it",
                       (unsigned long long) p->key.identifier, p->key.node->name);
 }
+
+int check_node_stays(const Node *n, char **ret_why) {
+        if (!n->removal)
+                return 0;
+
+        return refuse(REFUSAL_BUSY, ret_why, "Node %s is being deleted; delete it again to finish that", n->name);
+}
+
+int check_port_stays(const Port *p, char **ret_why) {
+        if (p->key.node->removal)
+                return check_node_stays(p->key.node, ret_why);
+        if (!p->removal)
+                return 0;
+
+        return refuse(REFUSAL_BUSY, ret_why, "Port %012llX of node %s is being deleted; delete it again to finish that",
+                      (unsigned long long) p->key.identifier, p->key.node->name);
+}

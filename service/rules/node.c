@@ -67,6 +67,85 @@ int check_create_node(Model *m, const Abilities *a, const CreateNodeRequest *q, 
         return 0;
 }
 
+static int check_node(const Reference *node, Node **ret, char **ret_why) {
+        *ret = reference_node(node);
+        return *ret ? 0
+                    : refuse(REFUSAL_NODE_NON_EXISTENT, ret_why, "%s is not an iSCSI node; busctl tree shows those that exist",
+                             node->text);
+}
+
+int check_modify_node(Model *m, const ModifyNodeRequest *q, ModifyNodePlan *ret, char **ret_why) {
+        ModifyNodePlan plan = {};
+        Node *other;
+        int r;
+
+        r = check_node(&q->node, &plan.node, ret_why);
+        if (r != 0)
+                return r;
+
+        plan.alias = q->alias ? q->alias : plan.node->alias;
+        plan.drift = plan.node->drift;
+        if (q->drift && drift_policy_from_text(q->drift, &plan.drift) < 0)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "DriftPolicy \"%.*s\" is none of default, report and enforce",
+                              text_excerpt(q->drift, 32), q->drift);
+        r = check_text("Alias", plan.alias, ret_why);
+        if (r != 0)
+                return r;
+
+        other = plan.alias[0] ? model_find_node_by_alias(m, plan.alias) : NULL;
+        if (other && other != plan.node)
+                return refuse(REFUSAL_ALIAS_IN_USE, ret_why, "Alias \"%s\" is that of node %s; choose another, or none",
+                              plan.alias, other->name);
+        r = check_node_managed(plan.node, ret_why);
+        if (r == 0)
+                r = check_node_stays(plan.node, ret_why);
+        if (r != 0)
+                return r;
+
+        *ret = plan;
+        return 0;
+}
+
+int check_adopt_node(Model *m, const Reference *node, Node **ret, char **ret_why) {
+        _cleanup_free_ char *name = NULL;
+        const char *reason = "it is not in the form that is compared, in lower case";
+        Node *n;
+        int r;
+
+        r = check_node(node, &n, ret_why);
+        if (r != 0)
+                return r;
+
+        r = iscsi_name_normalize(n->name, &name, &reason);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 || strcmp(name, n->name) != 0)
+                return refuse(REFUSAL_NOT_SUPPORTED, ret_why, "The name of node %s cannot be one of this service: %s", n->name,
+                              reason ? reason : "it is not in the form that is compared, in lower case");
+        for (const Port *p = n->ports; p; p = p->next_of_node)
+                if (p->n_bindings == 0)
+                        return refuse(REFUSAL_NOT_SUPPORTED, ret_why,
+                                      "Port %012llX of node %s has no portal, and a port has at least one; give it one with the "
+                                      "program that made it",
+                                      (unsigned long long) p->key.identifier, n->name);
+
+        *ret = n;
+        return 0;
+}
+
+int check_release_node(Model *m, const Reference *node, Node **ret, char **ret_why) {
+        int r;
+
+        r = check_node(node, ret, ret_why);
+        if (r != 0)
+                return r;
+        if ((*ret)->roles != ROLE_BIT(ROLE_TARGET))
+                return refuse(REFUSAL_NOT_SUPPORTED, ret_why,
+                              "Node %s acts as an initiator too; only target nodes can be given back", (*ret)->name);
+
+        return check_node_stays(*ret, ret_why);
+}
+
 int check_delete_node(Model *m, const Reference *node, Node **ret, char **ret_why) {
         Node *n = reference_node(node);
         int r;

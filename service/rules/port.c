@@ -21,13 +21,15 @@ static const char *endpoint_name(const Object *o) {
 }
 
 /* The shape of NetworkPortals: neither empty nor with a path twice. */
-static int check_portal_list(const CreatePortRequest *q, char **ret_why) {
+static int check_portal_list(const Abilities *a, const CreatePortRequest *q, char **ret_why) {
+        size_t max = a->max.portals_per_port < LIMIT_PORTALS_PER_PORT ? a->max.portals_per_port : LIMIT_PORTALS_PER_PORT;
+
         if (q->n_portals == 0)
                 return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "NetworkPortals is empty; a port needs at least one portal");
 
-        if (q->n_portals > LIMIT_PORTALS_PER_PORT)
-                return refuse(REFUSAL_LIMIT_REACHED, ret_why, "NetworkPortals has %zu portals; a port may have %u", q->n_portals,
-                              LIMIT_PORTALS_PER_PORT);
+        if (q->n_portals > max)
+                return refuse(REFUSAL_LIMIT_REACHED, ret_why, "NetworkPortals has %zu portals; a port may have %zu", q->n_portals,
+                              max);
 
         for (size_t i = 0; i < q->n_portals; i++)
                 for (size_t j = 0; j < i; j++)
@@ -58,12 +60,13 @@ static int check_portal_class(uint16_t role, const Reference *portal, char **ret
 static int check_portal_bound(const Reference *portal, char **ret_why) {
         TcpEndpoint *t = reference_tcp(portal);
 
-        if (!t || t->ip->present)
+        if (!t || t->ip->present || (t->ip->declared && !t->ip->leaving))
                 return 0;
 
         return refuse(REFUSAL_TCP_NOT_BOUND, ret_why,
-                      "TCP endpoint %s is bound to no host address: %s is not on this host; add the address first", t->name,
-                      t->ip->name);
+                      "TCP endpoint %s is bound to no host address: %s is not on this host; add the address first, or declare "
+                      "it with CreateIPProtocolEndpoint if it will come",
+                      t->name, t->ip->name);
 }
 
 static int check_portal_unused(Model *m, Node *n, const Reference *portal, char **ret_why) {
@@ -88,6 +91,8 @@ static bool collection_holds_all(TcpEndpoint *const *tcp, size_t n) {
         for (Membership *e = tcp[0]->groups; e; e = e->next_of_tcp) {
                 size_t i;
 
+                if (e->leaving)
+                        continue;
                 for (i = 1; i < n; i++)
                         if (!portal_group_has_member(e->group, tcp[i]))
                                 break;
@@ -130,7 +135,7 @@ int check_create_port(Model *m, const Abilities *a, const CreatePortRequest *q, 
 
         if (!role_valid)
                 return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Role %u is neither 2 (initiator) nor 3 (target)", q->role);
-        r = check_portal_list(q, ret_why);
+        r = check_portal_list(a, q, ret_why);
         if (r != 0)
                 return r;
 
@@ -192,6 +197,8 @@ int check_create_port(Model *m, const Abilities *a, const CreatePortRequest *q, 
         }
 
         r = check_node_managed(n, ret_why);
+        if (r == 0)
+                r = check_node_stays(n, ret_why);
         if (r != 0)
                 return r;
 
@@ -211,10 +218,30 @@ int check_delete_port(Model *m, const Reference *port, Port **ret, char **ret_wh
                 return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why,
                               "%s is not an iSCSI port; busctl tree shows those that exist", port->text);
         r = check_port_managed(p, ret_why);
+        if (r == 0)
+                r = check_node_stays(p->key.node, ret_why);
         if (r != 0)
                 return r;
 
         *ret = p;
+        return 0;
+}
+
+int check_request_state(Model *m, const Reference *port, uint16_t state, Port **ret, bool *ret_enable, char **ret_why) {
+        int r;
+
+        if (state != 2 && state != 3)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
+                              "RequestedState %u is not offered: a port can be 2 (Enabled) or 3 (Disabled)", state);
+        r = check_delete_port(m, port, ret, ret_why);
+        if (r != 0)
+                return r;
+        if ((*ret)->removal)
+                return refuse(REFUSAL_INVALID_STATE_TRANSITION, ret_why,
+                              "Port %012llX of node %s is being deleted; delete it again to finish that",
+                              (unsigned long long) (*ret)->key.identifier, (*ret)->key.node->name);
+
+        *ret_enable = state == 2;
         return 0;
 }
 
@@ -259,6 +286,8 @@ int check_bind_port(Model *m, const Abilities *a, const Reference *port, const R
         }
 
         r = check_port_managed(p, ret_why);
+        if (r == 0)
+                r = check_port_stays(p, ret_why);
         if (r != 0)
                 return r;
         if (p->n_bindings >= a->max.portals_per_port)
@@ -267,6 +296,15 @@ int check_bind_port(Model *m, const Abilities *a, const Reference *port, const R
 
         *ret = p;
         return 0;
+}
+
+/* One that is being unbound does not count. */
+static bool is_last_portal(const Port *p, const Binding *b) {
+        for (size_t i = 0; i < p->n_bindings; i++)
+                if (p->bindings[i] != b && !p->bindings[i]->removal)
+                        return false;
+
+        return true;
 }
 
 int check_unbind_port(Model *m, const Reference *port, const Reference *portal, Port **ret, Binding **ret_binding,
@@ -288,9 +326,11 @@ int check_unbind_port(Model *m, const Reference *port, const Reference *portal, 
                               "Port %012llX of node %s is not bound to %s; its BindsTo property says to which",
                               (unsigned long long) p->key.identifier, p->key.node->name, endpoint_name(portal->object));
         r = check_port_managed(p, ret_why);
+        if (r == 0)
+                r = check_port_stays(p, ret_why);
         if (r != 0)
                 return r;
-        if (p->n_bindings == 1)
+        if (!b->removal && is_last_portal(p, b))
                 return refuse(
                         REFUSAL_LAST_PORTAL, ret_why,
                         "Portal %s is the last one of port %012llX of node %s, and a port has at least one; bind another first, "

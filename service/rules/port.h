@@ -29,6 +29,10 @@ typedef struct CreatePortPlan {
 
 int check_create_port(Model *m, const Abilities *a, const CreatePortRequest *q, CreatePortPlan *ret, char **ret_why);
 int check_delete_port(Model *m, const Reference *port, Port **ret, char **ret_why);
+
+/* RequestStateChange: 2 Enabled, 3 Disabled. */
+int check_request_state(Model *m, const Reference *port, uint16_t state, Port **ret, bool *ret_enable, char **ret_why);
+
 int check_bind_port(Model *m, const Abilities *a, const Reference *port, const Reference *portal, Port **ret, char **ret_why);
 int check_unbind_port(Model *m, const Reference *port, const Reference *portal, Port **ret, Binding **ret_binding,
                       char **ret_why);

@@ -2,6 +2,7 @@
 
 #include "rules/portal.h"
 
+#include "common/text.h"
 #include "rules/refuse.h"
 
 static int check_group(const Reference *group, PortalGroup **ret, char **ret_why) {
@@ -18,8 +19,8 @@ static int check_tcp_endpoint(const Reference *endpoint, TcpEndpoint **ret, char
                              "%s is not a TCP endpoint; busctl tree shows those that exist", endpoint->text);
 }
 
-int check_create_tcp_endpoint(Model *m, const Abilities *a, const Reference *ip, uint16_t port, const Reference *group,
-                              TcpEndpointPlan *ret, char **ret_why) {
+int check_create_tcp_endpoint(Model *m, const Reference *ip, uint16_t port, const Reference *group, TcpEndpointPlan *ret,
+                              char **ret_why) {
         TcpEndpointPlan plan = { .ip = reference_ip(ip) };
         TcpEndpoint *other;
         int r;
@@ -66,7 +67,7 @@ int check_delete_tcp_endpoint(Model *m, const Reference *endpoint, TcpEndpoint *
         return 0;
 }
 
-int check_create_portal_group(Model *m, const Abilities *a, const char *element_name, char **ret_why) {
+int check_create_portal_group(const char *element_name, char **ret_why) {
         if (!element_name[0])
                 return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "ElementName is empty; give the portal group a name");
 
@@ -116,8 +117,8 @@ static bool group_holds_portals(const PortalGroup *g, const Port *p) {
         return true;
 }
 
-/* Whether G holds all portals of P, of which T is one, and no other group does. A port that another program made may have portals that
- * no group holds together. */
+/* Whether G holds all portals of P, of which T is one, and no other group does. A port that another program made may have portals
+ * that no group holds together. */
 static bool only_group_holds_portals(const PortalGroup *g, const TcpEndpoint *t, const Port *p) {
         if (!group_holds_portals(g, p))
                 return false;
@@ -158,5 +159,54 @@ int check_remove_member(Model *m, const Reference *group, const Reference *endpo
 
         *ret_group = g;
         *ret = t;
+        return 0;
+}
+
+int check_declare_address(Model *m, const char *address, const char *element_name, IpAddress *ret, char **ret_why) {
+        const IpEndpoint *ip;
+        int r;
+
+        r = check_text("Option ElementName", element_name, ret_why);
+        if (r != 0)
+                return r;
+        if (ip_address_from_text(address, ret) < 0)
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
+                              "\"%.*s\" is not an address that can be declared: give IPv4 or IPv6 without brackets, and "
+                              "%%interface behind a link-local one and only there",
+                              text_excerpt(address, 64), address);
+        if (ip_address_is_wildcard(ret))
+                return refuse(REFUSAL_INVALID_PARAMETER, ret_why, "Address %s stands for all addresses and is always there",
+                              address);
+
+        ip = model_find_ip_endpoint(m, ret);
+        if (ip && ip->declared)
+                return refuse(REFUSAL_ADDRESS_EXISTS, ret_why, "Address %s is declared already", ip->name);
+
+        return 0;
+}
+
+int check_retract_address(Model *m, const Reference *address, IpEndpoint **ret, char **ret_why) {
+        IpEndpoint *ip = reference_ip(address);
+        const Binding *b = NULL;
+
+        if (!ip)
+                return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why,
+                              "%s is not an address (…/ip/…); busctl tree shows those that exist", address->text);
+        if (!ip->declared)
+                return refuse(REFUSAL_NOT_SUPPORTED, ret_why,
+                              "Address %s was not declared: it is on this host, and goes when the host loses it", ip->name);
+
+        if (!ip->present) {
+                b = ip->bound_by;
+                for (const TcpEndpoint *t = ip->tcp_endpoints; t && !b; t = t->next_of_ip)
+                        b = t->bound_by;
+        }
+        if (b)
+                return refuse(
+                        REFUSAL_ENDPOINT_IN_USE, ret_why,
+                        "Address %s is in use by port %012llX of node %s and is not on this host; unbind or delete that first",
+                        ip->name, (unsigned long long) b->port->key.identifier, b->port->key.node->name);
+
+        *ret = ip;
         return 0;
 }

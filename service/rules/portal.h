@@ -14,12 +14,16 @@ typedef struct TcpEndpointPlan {
         Portal portal;
 } TcpEndpointPlan;
 
-int check_create_tcp_endpoint(Model *m, const Abilities *a, const Reference *ip, uint16_t port, const Reference *group,
-                              TcpEndpointPlan *ret, char **ret_why);
+int check_create_tcp_endpoint(Model *m, const Reference *ip, uint16_t port, const Reference *group, TcpEndpointPlan *ret,
+                              char **ret_why);
 int check_delete_tcp_endpoint(Model *m, const Reference *endpoint, TcpEndpoint **ret, char **ret_why);
-int check_create_portal_group(Model *m, const Abilities *a, const char *element_name, char **ret_why);
+int check_create_portal_group(const char *element_name, char **ret_why);
 int check_delete_portal_group(Model *m, const Reference *group, PortalGroup **ret, char **ret_why);
 int check_add_member(Model *m, const Reference *group, const Reference *endpoint, PortalGroup **ret_group, TcpEndpoint **ret,
                      char **ret_why);
 int check_remove_member(Model *m, const Reference *group, const Reference *endpoint, PortalGroup **ret_group, TcpEndpoint **ret,
                         char **ret_why);
+
+/* Declared addresses. ELEMENT_NAME may be "". */
+int check_declare_address(Model *m, const char *address, const char *element_name, IpAddress *ret, char **ret_why);
+int check_retract_address(Model *m, const Reference *address, IpEndpoint **ret, char **ret_why);

@@ -22,8 +22,8 @@ int refuse(Refusal r, char **ret_why, const char *format, ...) {
                 return -ENOMEM;
         }
 
-        /* Callers' texts are in it. Whatever they hold, it becomes one line that is shorter than what the bus carries: of a long one the
-         * middle is left out. */
+        /* Callers' texts are in it. Whatever they hold, it becomes one line that is shorter than what the bus carries: of a long
+         * one the middle is left out. */
         if ((size_t) n > REFUSAL_TEXT_MAX) {
                 char *cut = why + text_excerpt(why, REFUSAL_TEXT_MAX / 2), *tail = why + n - REFUSAL_TEXT_MAX / 4;
 

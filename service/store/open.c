@@ -1,160 +1,69 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Opening: the directory, the file, what is done about a damaged one. */
+/* Opening: the directory, the file, its version, its checks. */
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
-#include "common/log.h"
+#include "store/internal.h"
 #include "store/migrations.h"
-#include "store/sql.h"
 
-static void restore_umaskp(mode_t *mask) {
-        (void) umask(*mask);
-}
+#define COPY_FILE_NAME STORE_FILE_NAME ".before-v" NUMBER_TEXT(STORE_VERSION)
+#define NEW_COPY_FILE_NAME COPY_FILE_NAME ".new"
+#define STRINGIFY(x) #x
+#define NUMBER_TEXT(x) STRINGIFY(x)
 
-/* Makes the directory if need be. *RET_PATH is the path of the file in it, without symbolic links: SQLite is told to follow none. */
-static int open_directory(const char *directory, int *ret_fd, char **ret_path) {
-        _cleanup_(restore_umaskp) _unused_ mode_t mask = umask(0077);
-        _cleanup_free_ char *real = NULL, *path = NULL;
-        _cleanup_close_ int fd = -1;
-        bool made;
-
-        made = mkdir(directory, 0700) >= 0;
-        if (!made && errno != EEXIST)
-                return -errno;
-
-        fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-
-        /* A new name is on disk only when its directory is. */
-        if (made) {
-                _cleanup_close_ int parent = -1;
-
-                parent = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                if (parent < 0 || fsync(parent) < 0)
-                        return -errno;
-        }
-
-        real = realpath(directory, NULL);
-        if (!real)
-                return -errno;
-        if (asprintf(&path, "%s/%s", real, STORE_FILE_NAME) < 0) {
-                path = NULL;
-                return -ENOMEM;
-        }
-
-        *ret_fd = TAKE_FD(fd);
-        *ret_path = TAKE_PTR(path);
-        return 0;
-}
-
-/* Makes sure of a regular file that can be written. SQLite gives its -wal and -shm the mode of the file itself. */
-static int ensure_file(int directory_fd, struct stat *ret) {
-        _cleanup_(restore_umaskp) _unused_ mode_t mask = umask(0077);
-        _cleanup_close_ int fd = -1;
+/* Takes the file as it is, if there is one. *RET_ABSENT: there is none. */
+static int look_at_file(Database *d, bool *ret_absent) {
         struct stat st;
 
-        /* Only a file that we make is opened here: closing a file drops all locks that this process holds on it. */
-        fd = openat(directory_fd, STORE_FILE_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (fd < 0 && errno != EEXIST)
-                return -errno;
-        if (fd >= 0 && fsync(directory_fd) < 0)
-                return -errno;
-
-        if (fstatat(directory_fd, STORE_FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return -errno;
+        *ret_absent = false;
+        if (fstatat(d->directory_fd, STORE_FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+                if (errno != ENOENT)
+                        return database_fail_text(d, -errno, "%s", strerror(errno));
+                *ret_absent = true;
+                return 0;
+        }
         if (S_ISLNK(st.st_mode))
-                return -ELOOP;
+                return database_fail_text(d, -ELOOP, "it is a symbolic link");
         if (S_ISDIR(st.st_mode))
-                return -EISDIR;
+                return database_fail_text(d, -EISDIR, "it is a directory");
         if (!S_ISREG(st.st_mode))
-                return -EINVAL;
+                return database_fail_text(d, -EINVAL, "it is no regular file");
+
+        /* SQLite would make a database of it. We make a new file only under another name, so an empty one is not ours. */
+        if (st.st_size <= 1)
+                return database_fail_text(d, -EUCLEAN, "it is empty");
 
         /* SQLite's own words for this would be "unable to open database file". */
-        if (faccessat(directory_fd, ".", W_OK | X_OK, AT_EACCESS) < 0 ||
-            faccessat(directory_fd, STORE_FILE_NAME, R_OK | W_OK, AT_EACCESS) < 0)
-                return -errno;
+        if (faccessat(d->directory_fd, ".", W_OK | X_OK, AT_EACCESS) < 0 ||
+            faccessat(d->directory_fd, STORE_FILE_NAME, R_OK | W_OK, AT_EACCESS) < 0)
+                return database_fail_text(d, -errno, "%s", strerror(errno));
 
-        *ret = st;
+        d->file = st;
         return 0;
 }
 
-static bool wal_has_content(int directory_fd) {
-        struct stat wal;
+static int begin_absent(Database *d, bool may_begin) {
+        _cleanup_free_ char *remains = NULL;
+        int r;
 
-        return fstatat(directory_fd, STORE_FILE_NAME "-wal", &wal, AT_SYMLINK_NOFOLLOW) >= 0 && wal.st_size > 0;
-}
+        if (!may_begin)
+                return database_fail_text(d, -ESTALE, "it was moved or removed");
 
-/* Moves the damaged file out of the way with what belongs to it. The file goes first: a crash after that leaves a WAL without its
- * file, which counts as damage again, so that nothing is lost and the caller gets to know. */
-static int keep_aside(Store *s, int directory_fd, char **ret) {
-        static const char *const suffixes[] = { "", "-wal", "-journal" };
-        _cleanup_free_ char *path = NULL;
-        struct timespec now;
-        char stamp[32];
-        struct tm utc;
+        r = state_directory_find_remains(d->directory_fd, &remains);
+        if (r < 0)
+                return database_fail_text(d, r, "%s", strerror(-r));
+        if (remains)
+                return database_fail_text(d, -ENODATA, "there is %s, but not the file itself", remains);
 
-        (void) clock_gettime(CLOCK_REALTIME, &now);
-        if (!gmtime_r(&now.tv_sec, &utc) || strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%S", &utc) == 0)
-                return -EOVERFLOW;
-        if (asprintf(&path, "%s.damaged-%s.%06ldZ", s->path, stamp, now.tv_nsec / 1000) < 0) {
-                path = NULL;
-                return -ENOMEM;
-        }
-
-        for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
-                char from[sizeof(STORE_FILE_NAME "-journal")], to[NAME_MAX];
-
-                (void) snprintf(from, sizeof(from), STORE_FILE_NAME "%s", suffixes[i]);
-                (void) snprintf(to, sizeof(to), "%s%s", strrchr(path, '/') + 1, suffixes[i]);
-                if (renameat(directory_fd, from, directory_fd, to) < 0 && errno != ENOENT)
-                        return -errno;
-        }
-
-        /* The index of the WAL that went away. Who still has the old file open has it mapped; the new file must not share it. */
-        if (unlinkat(directory_fd, STORE_FILE_NAME "-shm", 0) < 0 && errno != ENOENT)
-                return -errno;
-        if (fsync(directory_fd) < 0)
-                return -errno;
-
-        *ret = TAKE_PTR(path);
-        return 0;
-}
-
-static void disconnect(Store *s) {
-        statements_finalize(s);
-        (void) sqlite3_close(s->db);
-        s->db = NULL;
-}
-
-static int query_integer(Store *s, const char *sql, int *ret) {
-        sqlite3_stmt *statement = NULL;
-        int code;
-
-        code = sqlite3_prepare_v2(s->db, sql, -1, &statement, NULL);
-        if (code == SQLITE_OK)
-                code = sqlite3_step(statement);
-        if (code != SQLITE_ROW) {
-                int r = store_fail(s, code);
-
-                (void) sqlite3_finalize(statement);
-                return r;
-        }
-
-        *ret = sqlite3_column_int(statement, 0);
-        (void) sqlite3_finalize(statement);
-        return 0;
+        return database_begin(d);
 }
 
 /* Until the file is known to be good and ours, closing it must not write the WAL back into it. */
-static int connect_cautiously(Store *s) {
+static int connect_cautiously(Database *d) {
         static const struct {
                 int option, value;
         } options[] = {
@@ -164,214 +73,252 @@ static int connect_cautiously(Store *s) {
         };
         int code;
 
-        code = sqlite3_open_v2(s->path, &s->db,
+        code = sqlite3_open_v2(d->path, &d->db,
                                SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
         if (code != SQLITE_OK)
-                return store_fail(s, code);
+                return database_fail(d, code);
 
         for (size_t i = 0; i < ELEMENTSOF(options); i++) {
-                code = sqlite3_db_config(s->db, options[i].option, options[i].value, NULL);
+                code = sqlite3_db_config(d->db, options[i].option, options[i].value, NULL);
                 if (code != SQLITE_OK)
-                        return store_fail(s, code);
+                        return database_fail(d, code);
         }
 
-        code = sqlite3_busy_timeout(s->db, STORE_BUSY_MSEC);
-        return code == SQLITE_OK ? 0 : store_fail(s, code);
+        code = sqlite3_busy_timeout(d->db, STORE_BUSY_MSEC);
+        return code == SQLITE_OK ? 0 : database_fail(d, code);
 }
 
-static int check_version(Store *s, int *ret) {
-        int version = 0, n_tables = 0, r;
+static int recognise(Database *d, int *ret_version) {
+        int r;
 
-        r = query_integer(s, "PRAGMA user_version", &version);
-        if (r < 0)
-                return r;
-        if (version > STORE_VERSION)
-                return store_fail_text(s, -EPROTONOSUPPORT, "it has version %d, this program knows up to %d", version,
-                                       STORE_VERSION);
-        if (version < 0)
-                return store_fail_text(s, -EUCLEAN, "it has version %d", version);
-
-        /* Each migration sets its version together with its tables, so without a version there are none of ours. */
-        r = query_integer(s, "SELECT count(*) FROM sqlite_schema", &n_tables);
-        if (r < 0)
-                return r;
-        if (version == 0 && n_tables > 0)
-                return store_fail_text(s, -EUCLEAN, "it has tables but no version");
-
-        *ret = version;
-        return 0;
-}
-
-static int use_wal(Store *s) {
-        sqlite3_stmt *statement = NULL;
-        const char *mode;
-        int code, r = 0;
-
-        code = sqlite3_prepare_v2(s->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
-        if (code == SQLITE_OK)
-                code = sqlite3_step(statement);
-        if (code != SQLITE_ROW)
-                r = store_fail(s, code);
-        else {
-                mode = (const char *) sqlite3_column_text(statement, 0);
-                if (!mode)
-                        r = store_fail(s, SQLITE_NOMEM);
-                else if (strcmp(mode, "wal") != 0)
-                        r = store_fail_text(s, -EOPNOTSUPP, "its file system has no shared memory for a write-ahead log");
-        }
-
-        (void) sqlite3_finalize(statement);
-        if (r < 0)
-                return r;
-
-        /* The index of the WAL is made by the first access. Let it be this one: when there is no room for it, opening fails, and
-         * once open, the store can be read on a full disk. */
-        return store_exec(s, "SELECT count(*) FROM sqlite_schema");
-}
-
-/* Ends with -EUCLEAN on damage, and then with nothing written. */
-static int connect_store(Store *s) {
-        static const StoreVisitor nothing = {};
-        int version = 0, code, r;
-
-        r = connect_cautiously(s);
-        if (r < 0)
-                return r;
-
-        r = check_version(s, &version);
+        r = database_recognise(d, ret_version);
         if (r < 0)
                 return r;
 
         /* The file's modes were looked at before: this is a header that names a format newer than this SQLite can write. */
-        if (sqlite3_db_readonly(s->db, "main") != 0)
-                return store_fail_text(s, -EPROTONOSUPPORT, "SQLite %s can only read this file", sqlite3_libversion());
+        if (sqlite3_db_readonly(d->db, "main") != 0)
+                return database_fail_text(d, -EPROTONOSUPPORT, "SQLite %s can only read this file", sqlite3_libversion());
+
+        return 0;
+}
+
+static int copy_into(Database *d, const char *path) {
+        _cleanup_statement_ sqlite3_stmt *statement = NULL;
+        int r;
+
+        r = statement_prepare(d, "VACUUM INTO ?1", 0, &statement);
+        if (r >= 0)
+                r = statement_bind_text(d, statement, 1, path);
+        return r < 0 ? r : statement_run(d, statement);
+}
+
+/* SQLite neither flushes such a copy nor gives it a mode of our choice. It has a name of its own until the migration stands. */
+static int make_copy(Database *d) {
+        _cleanup_free_ char *path = NULL;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (asprintf(&path, "%s%s", d->path, NEW_COPY_FILE_NAME + strlen(STORE_FILE_NAME)) < 0) {
+                path = NULL;
+                return database_fail_text(d, -ENOMEM, "out of memory");
+        }
+
+        if (unlinkat(d->directory_fd, NEW_COPY_FILE_NAME, 0) < 0 && errno != ENOENT)
+                return database_fail_text(d, -errno, "cannot remove %s: %s", path, strerror(errno));
+        fd = openat(d->directory_fd, NEW_COPY_FILE_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return database_fail_text(d, -errno, "cannot make %s: %s", path, strerror(errno));
+
+        r = copy_into(d, path);
+        if (r < 0)
+                return r;
+
+        return fsync(fd) < 0 ? database_fail_text(d, -errno, "cannot keep %s: %s", path, strerror(errno)) : 0;
+}
+
+/* The last step before a migration is committed: its result can be read, and the copy is in its place. */
+static int accept_migration(Database *d) {
+        StoreImage *image = NULL;
+        int r;
+
+        r = database_load(d, &image);
+        image_free(image);
+        if (r < 0)
+                return r;
+
+        if (renameat(d->directory_fd, NEW_COPY_FILE_NAME, d->directory_fd, COPY_FILE_NAME) < 0 || fsync(d->directory_fd) < 0)
+                return database_fail_text(d, -errno, "cannot keep a copy of it: %s", strerror(errno));
+
+        return 0;
+}
+
+static int migrate(Database *d, int version) {
+        int r;
+
+        if (version == STORE_VERSION)
+                return 0;
+
+        r = make_copy(d);
+        if (r >= 0)
+                r = database_migrate(d, store_migrations, version, STORE_VERSION, accept_migration);
+        if (r < 0)
+                (void) unlinkat(d->directory_fd, NEW_COPY_FILE_NAME, 0);
+        return r;
+}
+
+static int use_wal(Database *d) {
+        _cleanup_statement_ sqlite3_stmt *statement = NULL;
+        const char *mode = NULL;
+        int r;
+
+        r = statement_prepare(d, "PRAGMA journal_mode = WAL", 0, &statement);
+        if (r >= 0)
+                r = statement_next(d, statement);
+        if (r > 0)
+                r = statement_column_text(d, statement, 0, &mode);
+        if (r < 0)
+                return r;
+        if (!mode || strcmp(mode, "wal") != 0)
+                return database_fail_text(d, -EOPNOTSUPP, "its file system has no shared memory for a write-ahead log");
+
+        /* The index of the WAL is made by the first access. Let it be this one: when there is no room for it, opening fails, and
+         * once open, the store can be read on a full disk. */
+        return database_exec(d, "SELECT count(*) FROM sqlite_schema");
+}
+
+/* What is left to do once the file is known to be good. */
+static int put_in_order(Database *d, StoreImage **image) {
+        int code, r;
+
+        r = use_wal(d);
+        if (r >= 0)
+                r = database_mark(d);
+        if (r >= 0)
+                r = database_forget_other_boots(d);
+        if (r < 0)
+                return r;
+
+        if (r > 0) {
+                *image = image_free(*image);
+                r = database_load(d, image);
+                if (r < 0)
+                        return r;
+        }
+
+        code = sqlite3_db_config(d->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+        return code == SQLITE_OK ? 0 : database_fail(d, code);
+}
+
+/* Ends with -EUCLEAN on damage, and then with nothing written. */
+static int connect_store(Database *d, StoreImage **ret_image) {
+        _cleanup_(image_freep) StoreImage *image = NULL;
+        int version = 0, r;
+
+        r = connect_cautiously(d);
+        if (r >= 0)
+                r = recognise(d, &version);
+        if (r < 0)
+                return r;
 
         /* The cache is small because the whole daemon is to be; the model, not SQLite, answers all questions. Files for sorting
          * and the like would go to /var/tmp, which the service does not have. */
-        r = store_exec(
-                s,
+        r = database_exec(
+                d,
                 "PRAGMA synchronous = FULL; PRAGMA cache_size = -256; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON");
+        if (r >= 0)
+                r = database_check(d);
+        if (r >= 0)
+                r = migrate(d, version);
+        if (r >= 0)
+                r = controls_prepare(d);
+        if (r >= 0)
+                r = changes_prepare(d);
+        if (r >= 0)
+                r = database_load(d, &image);
+        if (r >= 0)
+                r = put_in_order(d, &image);
         if (r < 0)
                 return r;
 
-        r = store_check(s);
-        if (r < 0)
-                return r;
-
-        r = store_migrate(s, version, STORE_VERSION);
-        if (r < 0)
-                return r;
-
-        r = statements_prepare(s);
-        if (r < 0)
-                return r;
-
-        r = store_load(s, &nothing, NULL);
-        if (r < 0)
-                return r;
-
-        r = use_wal(s);
-        if (r < 0)
-                return r;
-
-        code = sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-        return code == SQLITE_OK ? 0 : store_fail(s, code);
+        *ret_image = TAKE_PTR(image);
+        return 0;
 }
 
-static const char *way_out(int error) {
-        switch (error) {
-        case -ENOSPC:
-        case -EDQUOT:
-                return "make room on its file system";
-        case -EROFS:
-        case -EACCES:
-        case -EPERM:
-                return "make the directory and its files writable for the service's user";
-        case -EBUSY:
-                return "end the program that holds it open";
-        case -EPROTONOSUPPORT:
-                return "use the version of this service that wrote it, or move it away to start anew";
-        case -EOPNOTSUPP:
-                return "put the directory on a local file system";
-        case -ELOOP:
-        case -EISDIR:
-        case -EINVAL:
-                return "put a regular file there, or nothing";
-        case -ENOENT:
-        case -ENOTDIR:
-                return "name a directory whose parent exists";
-        case -EMFILE:
-        case -ENFILE:
-                return "raise the limit on open files";
-        default:
-                return "look for the reason in the kernel's log";
-        }
+static bool wal_has_content(int directory_fd) {
+        struct stat wal;
+
+        return fstatat(directory_fd, STORE_FILE_NAME "-wal", &wal, AT_SYMLINK_NOFOLLOW) >= 0 && wal.st_size > 0;
 }
 
-/* What is done once, and after keeping a damaged file aside, once more. */
-static int open_file(Store *s, int directory_fd) {
-        struct stat st = {};
+static int open_file(Database *d, bool may_begin, StoreImage **ret_image) {
+        bool absent;
         int r;
 
-        r = ensure_file(directory_fd, &st);
+        r = look_at_file(d, &absent);
+        if (r >= 0 && absent) {
+                r = begin_absent(d, may_begin);
+                if (r >= 0)
+                        r = look_at_file(d, &absent);
+                if (r >= 0 && absent)
+                        r = database_fail_text(d, -ESTALE, "it was removed as soon as it had been made");
+        }
         if (r < 0)
-                return store_fail_text(s, r, "no usable file");
+                return r;
 
-        /* Our WAL never belongs to an empty file, and SQLite would delete it. A single byte is empty, too, to SQLite. */
-        if (st.st_size <= 1 && wal_has_content(directory_fd))
-                return store_fail_text(s, -EUCLEAN, "it is empty, but has a write-ahead log");
-
-        r = connect_store(s);
+        r = connect_store(d, ret_image);
         if (r < 0) {
                 /* Looking into a file whose WAL was away makes an empty one; closing in the normal way takes it away again. */
-                if (s->db && !wal_has_content(directory_fd))
-                        (void) sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-                disconnect(s);
+                if (d->db && !wal_has_content(d->directory_fd))
+                        (void) sqlite3_db_config(d->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+                database_disconnect(d);
         }
         return r;
 }
 
-int store_open(const char *directory, Store **ret, char **ret_damaged) {
-        _cleanup_(store_closep) Store *s = NULL;
-        _cleanup_free_ char *damaged = NULL;
-        _cleanup_close_ int directory_fd = -1;
+static Database *database_free(Database *d) {
+        if (!d)
+                return NULL;
+
+        database_disconnect(d);
+        closep(&d->directory_fd);
+        free(d->path);
+        free(d);
+        return NULL;
+}
+DEFINE_TRIVIAL_CLEANUP(Database *, database_free);
+
+int database_open(const char *directory, bool may_begin, Database **ret, StoreImage **ret_image, char **ret_why) {
+        _cleanup_(database_freep) Database *d = NULL;
         int r;
 
-        s = calloc(1, sizeof(Store));
-        if (!s)
-                return log_oom();
+        *ret_why = NULL;
+        d = calloc(1, sizeof(Database));
+        if (!d)
+                return -ENOMEM;
 
-        r = open_directory(directory, &directory_fd, &s->path);
-        if (r < 0)
-                return log_error_errno(r, "Cannot use the directory %s for the store (%s)", directory, way_out(r));
-
-        r = open_file(s, directory_fd);
-        if (r == -EUCLEAN) {
-                log_error("The store %s is damaged: %s", s->path, s->error);
-
-                r = keep_aside(s, directory_fd, &damaged);
-                if (r < 0)
-                        return log_error_errno(r, "Cannot move the damaged store %s aside (%s)", s->path, way_out(r));
-
-                log_warning("The damaged store is kept as %s, and a new, empty one is begun. "
-                            "To go back to a backup, stop the service and put it in place of %s",
-                            damaged, s->path);
-                r = open_file(s, directory_fd);
+        d->directory_fd = -1;
+        r = state_directory_open(directory, &d->directory_fd, &d->path);
+        if (r >= 0)
+                r = open_file(d, may_begin, ret_image);
+        if (r < 0) {
+                *ret_why = explain_fault(d->path ? d->path : directory, r, d->error);
+                return r;
         }
-        if (r < 0)
-                return log_error_errno(r, "Cannot open the store %s: %s (%s)", s->path, s->error, way_out(r));
 
-        *ret = TAKE_PTR(s);
-        *ret_damaged = TAKE_PTR(damaged);
+        *ret = TAKE_PTR(d);
         return 0;
 }
 
-Store *store_close(Store *s) {
-        if (!s)
+Database *database_close(Database *d, int r) {
+        if (!d)
                 return NULL;
 
-        disconnect(s);
-        free(s->path);
-        free(s);
-        return NULL;
+        if (r == -ESTALE)
+                /* SQLite does not do this for a file that moved, and would leave its last changes in a WAL that another file
+                 * may have beside it by now. */
+                (void) sqlite3_wal_checkpoint_v2(d->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        if (r == -ESTALE || r == -EUCLEAN)
+                (void) sqlite3_db_config(d->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+
+        return database_free(d);
 }

@@ -1,53 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* SQLite, made to fit: errors as errnos, statements prepared once, transactions that always end. */
-
 #include "store/sql.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/text.h"
+
 #define STRINGIFY(x) #x
 #define NUMBER_TEXT(x) STRINGIFY(x)
 
-/* Statements on objects that belong to another take that one from a SELECT: none there, none changed, and the caller knows. */
-static const char *const statement_texts[_STATEMENT_MAX] = {
+static const char set_version[] = "PRAGMA user_version = " NUMBER_TEXT(STORE_VERSION);
+
+static const char *const control_texts[_CONTROL_MAX] = {
         /* The write lock at once: no change can then fail halfway because another process wrote first. */
-        [STATEMENT_BEGIN_CHANGE] = "BEGIN IMMEDIATE",
-        [STATEMENT_BEGIN_LOAD] = "BEGIN",
-        [STATEMENT_COMMIT] = "COMMIT",
-        [STATEMENT_ROLLBACK] = "ROLLBACK",
-        [STATEMENT_OVERWRITE] = "PRAGMA user_version = " NUMBER_TEXT(STORE_VERSION),
-
-        [STATEMENT_ADD_NODE] = "INSERT INTO node (name, alias, roles) VALUES (?1, ?2, ?3)",
-        [STATEMENT_REMOVE_NODE] = "DELETE FROM node WHERE name = ?1",
-        [STATEMENT_ADD_PORT] = "INSERT INTO port (node, role, identifier) SELECT id, ?2, ?3 FROM node WHERE name = ?1",
-        [STATEMENT_REMOVE_PORT] = "DELETE FROM port WHERE node = (SELECT id FROM node WHERE name = ?1) AND identifier = ?2",
-        [STATEMENT_ADD_BINDING] = "INSERT INTO binding (node, identifier, role, position, address, tcp_port) "
-                                  "SELECT p.node, p.identifier, p.role, (SELECT IFNULL(MAX(b.position), 0) + 1 FROM binding AS b "
-                                  "WHERE b.node = p.node AND b.identifier = p.identifier), ?3, ?4 "
-                                  "FROM port AS p JOIN node AS n ON n.id = p.node WHERE n.name = ?1 AND p.identifier = ?2",
-        [STATEMENT_REMOVE_BINDING] = "DELETE FROM binding WHERE node = (SELECT id FROM node WHERE name = ?1) AND identifier = ?2 "
-                                     "AND address = ?3 AND tcp_port = ?4",
-        [STATEMENT_ADD_TCP_ENDPOINT] = "INSERT INTO tcp_endpoint (address, tcp_port) VALUES (?1, ?2)",
-        [STATEMENT_REMOVE_TCP_ENDPOINT] = "DELETE FROM tcp_endpoint WHERE address = ?1 AND tcp_port = ?2",
-        [STATEMENT_REMOVE_MEMBERSHIPS] = "DELETE FROM member WHERE address = ?1 AND tcp_port = ?2",
-        [STATEMENT_ADD_PORTAL_GROUP] = "INSERT INTO portal_group (element_name) VALUES (?1)",
-        [STATEMENT_REMOVE_PORTAL_GROUP] = "DELETE FROM portal_group WHERE id = ?1 AND id > 0",
-        [STATEMENT_ADD_MEMBER] = "INSERT INTO member (portal_group, address, tcp_port) "
-                                 "SELECT id, ?2, ?3 FROM portal_group WHERE id = ?1 AND (id > 0 OR EXISTS "
-                                 "(SELECT 1 FROM tcp_endpoint WHERE address = ?2 AND tcp_port = ?3))",
-        [STATEMENT_REMOVE_MEMBER] = "DELETE FROM member WHERE portal_group = ?1 AND address = ?2 AND tcp_port = ?3",
-
-        [STATEMENT_LOAD_PORTAL_GROUPS] = "SELECT id, element_name FROM portal_group WHERE id > 0 ORDER BY id",
-        [STATEMENT_LOAD_TCP_ENDPOINTS] = "SELECT address, tcp_port FROM tcp_endpoint ORDER BY id",
-        [STATEMENT_LOAD_MEMBERS] = "SELECT portal_group, address, tcp_port FROM member ORDER BY id",
-        [STATEMENT_LOAD_NODES] = "SELECT name, alias, roles FROM node ORDER BY id",
-        [STATEMENT_LOAD_PORTS] = "SELECT p.node, n.name, p.role, p.identifier FROM port AS p JOIN node AS n ON n.id = p.node "
-                                 "ORDER BY p.node, p.identifier",
-        [STATEMENT_LOAD_BINDINGS] = "SELECT address, tcp_port FROM binding WHERE node = ?1 AND identifier = ?2 ORDER BY position",
+        [CONTROL_BEGIN_CHANGE] = "BEGIN IMMEDIATE",
+        [CONTROL_BEGIN_READ] = "BEGIN",
+        [CONTROL_COMMIT] = "COMMIT",
+        [CONTROL_ROLLBACK] = "ROLLBACK",
+        [CONTROL_SAVE] = "SAVEPOINT part",
+        [CONTROL_SAVE_RELEASE] = "RELEASE part",
+        [CONTROL_SAVE_ROLLBACK] = "ROLLBACK TO part",
+        [CONTROL_OVERWRITE] = set_version,
 };
 
 /* SQLite's codes say that a system call failed, not why. */
@@ -100,88 +77,103 @@ static int errno_from_sqlite(int code, int system_error) {
         }
 }
 
-int store_fail_text(Store *s, int error, const char *format, ...) {
+int database_fail_text(Database *d, int error, const char *format, ...) {
         va_list ap;
 
         va_start(ap, format);
-        (void) vsnprintf(s->error, sizeof(s->error), format, ap);
+        (void) vsnprintf(d->error, sizeof(d->error), format, ap); /* NOLINT(clang-analyzer-valist.Uninitialized): two lines up */
         va_end(ap);
+
+        /* It may quote what stands in a damaged file, and goes to terminals and onto the bus. */
+        text_mask_unprintable(d->error);
 
         return error;
 }
 
-static int fail_with_cause(Store *s, int code, int system_error) {
+static int fail_with_cause(Database *d, int code, int system_error) {
         int primary = code & 0xff;
 
         if (primary != SQLITE_IOERR && primary != SQLITE_CANTOPEN)
                 system_error = 0;
 
         /* The connection's message may be about something else when the code did not come through it. */
-        return store_fail_text(s, errno_from_sqlite(code, system_error), "%s%s%s",
-                               sqlite3_extended_errcode(s->db) == code ? sqlite3_errmsg(s->db) : sqlite3_errstr(code),
-                               system_error ? ": " : "", system_error ? strerror(system_error) : "");
+        return database_fail_text(d, errno_from_sqlite(code, system_error), "%s%s%s",
+                                  d->db && sqlite3_extended_errcode(d->db) == code ? sqlite3_errmsg(d->db) : sqlite3_errstr(code),
+                                  system_error ? ": " : "", system_error ? strerror(system_error) : "");
 }
 
-int store_fail(Store *s, int code) {
-        return fail_with_cause(s, code, sqlite3_system_errno(s->db));
+int database_fail(Database *d, int code) {
+        return fail_with_cause(d, code, d->db ? sqlite3_system_errno(d->db) : 0);
 }
 
 /* SQLite does not keep the errno of a failed COMMIT. So errno is set to 0 before whatever may be one, and looked at first. */
-static int store_fail_errno(Store *s, int code, int error) {
-        return error == 0 ? store_fail(s, code) : fail_with_cause(s, code, error);
+static int fail_errno(Database *d, int code, int error) {
+        return error == 0 ? database_fail(d, code) : fail_with_cause(d, code, error);
 }
 
-const char *store_last_error(Store *s) {
-        return s->error;
-}
-
-int store_exec(Store *s, const char *sql) {
+int database_exec(Database *d, const char *sql) {
         int code;
 
         errno = 0;
-        code = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
-        return code == SQLITE_OK ? 0 : store_fail_errno(s, code, errno);
+        code = sqlite3_exec(d->db, sql, NULL, NULL, NULL);
+        return code == SQLITE_OK ? 0 : fail_errno(d, code, errno);
 }
 
-int statements_prepare(Store *s) {
-        for (Statement id = 0; id < _STATEMENT_MAX; id++) {
-                int code;
+int database_query_integer(Database *d, const char *sql, int64_t *ret) {
+        _cleanup_statement_ sqlite3_stmt *statement = NULL;
+        int r;
 
-                code = sqlite3_prepare_v3(s->db, statement_texts[id], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[id], NULL);
-                if (code != SQLITE_OK)
-                        return store_fail(s, code);
-        }
+        r = statement_prepare(d, sql, 0, &statement);
+        if (r < 0)
+                return r;
 
+        r = statement_next(d, statement);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return database_fail_text(d, -EUCLEAN, "no row for: %s", sql);
+
+        *ret = sqlite3_column_int64(statement, 0);
         return 0;
 }
 
-void statements_finalize(Store *s) {
-        for (Statement id = 0; id < _STATEMENT_MAX; id++) {
-                (void) sqlite3_finalize(s->statements[id]);
-                s->statements[id] = NULL;
+void database_disconnect(Database *d) {
+        for (size_t i = 0; i < ELEMENTSOF(d->controls); i++) {
+                (void) sqlite3_finalize(d->controls[i]);
+                d->controls[i] = NULL;
         }
+        for (size_t verb = 0; verb < ELEMENTSOF(d->steps); verb++)
+                for (size_t i = 0; i < ELEMENTSOF(d->steps[verb]); i++) {
+                        (void) sqlite3_finalize(d->steps[verb][i]);
+                        d->steps[verb][i] = NULL;
+                }
+
+        (void) sqlite3_close(d->db);
+        d->db = NULL;
 }
 
-int statement_start(Store *s, Statement id, const Value *values, size_t n_values, sqlite3_stmt **ret) {
-        sqlite3_stmt *statement = s->statements[id];
+int statement_prepare(Database *d, const char *sql, unsigned flags, sqlite3_stmt **ret) {
+        int code;
 
-        /* All values outlive the statement's run: SQLITE_STATIC. */
-        for (size_t i = 0; i < n_values; i++) {
-                int code;
-
-                if (values[i].text)
-                        code = sqlite3_bind_text(statement, (int) i + 1, values[i].text, -1, SQLITE_STATIC);
-                else
-                        code = sqlite3_bind_int64(statement, (int) i + 1, values[i].number);
-                if (code != SQLITE_OK)
-                        return store_fail(s, code);
-        }
-
-        *ret = statement;
-        return 0;
+        code = sqlite3_prepare_v3(d->db, sql, -1, flags, ret, NULL);
+        return code == SQLITE_OK ? 0 : database_fail(d, code);
 }
 
-int statement_next(Store *s, sqlite3_stmt *statement) {
+int statement_bind_text(Database *d, sqlite3_stmt *statement, int index, const char *text) {
+        int code;
+
+        code = sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
+        return code == SQLITE_OK ? 0 : database_fail(d, code);
+}
+
+int statement_bind_integer(Database *d, sqlite3_stmt *statement, int index, int64_t number) {
+        int code;
+
+        code = sqlite3_bind_int64(statement, index, number);
+        return code == SQLITE_OK ? 0 : database_fail(d, code);
+}
+
+int statement_next(Database *d, sqlite3_stmt *statement) {
         int code;
 
         errno = 0;
@@ -191,59 +183,137 @@ int statement_next(Store *s, sqlite3_stmt *statement) {
         if (code == SQLITE_DONE)
                 return 0;
 
-        return store_fail_errno(s, code, errno);
+        return fail_errno(d, code, errno);
 }
 
-int statement_run(Store *s, Statement id, const Value *values, size_t n_values) {
-        _cleanup_statement_ sqlite3_stmt *statement = NULL;
+int statement_column_text(Database *d, sqlite3_stmt *statement, int column, const char **ret) {
+        const char *text = NULL;
+
+        text = (const char *) sqlite3_column_text(statement, column);
+        if (!text)
+                return database_fail(d, SQLITE_NOMEM); /* all columns are NOT NULL */
+        if (strlen(text) != (size_t) sqlite3_column_bytes(statement, column))
+                return database_fail_text(d, -EUCLEAN, "a NUL byte in a stored text");
+
+        *ret = text;
+        return 0;
+}
+
+int statement_run(Database *d, sqlite3_stmt *statement) {
         int r;
 
-        r = statement_start(s, id, values, n_values, &statement);
-        if (r < 0)
-                return r;
+        r = statement_next(d, statement);
+        (void) sqlite3_reset(statement);
+        return r < 0 ? r : sqlite3_changes(d->db);
+}
 
-        r = statement_next(s, statement);
-        if (r < 0)
-                return r;
+int controls_prepare(Database *d) {
+        for (Control i = 0; i < _CONTROL_MAX; i++) {
+                int r;
 
-        return sqlite3_changes(s->db);
+                r = statement_prepare(d, control_texts[i], SQLITE_PREPARE_PERSISTENT, &d->controls[i]);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
 }
 
 /* For what comes after a failure: the first failure's message stays. */
-static void statement_try(Store *s, Statement id) {
-        (void) sqlite3_step(s->statements[id]);
-        (void) sqlite3_reset(s->statements[id]);
+static void control_try(Database *d, Control i) {
+        (void) sqlite3_step(d->controls[i]);
+        (void) sqlite3_reset(d->controls[i]);
 }
 
-int transaction_begin(Store *s, Statement how) {
-        int moved = 0, r;
+static bool is_our_file(const Database *d, const struct stat *st) {
+        return st->st_dev == d->file.st_dev && st->st_ino == d->file.st_ino;
+}
 
-        /* SQLite would go on writing to a file that nobody finds again. */
-        (void) sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-        if (moved)
-                return store_fail_text(s, -ESTALE, "%s was moved or removed while it was in use", s->path);
+/* SQLite would go on writing to a file that nobody finds again. But a path that we may not walk any more, because someone
+ * changed the mode of a directory above ours, says nothing of the file: then our directory is asked, which we have open. */
+static int check_not_moved(Database *d) {
+        struct stat st;
+        int r;
 
-        r = statement_run(s, how, NULL, 0);
+        r = lstat(d->path, &st) < 0 ? -errno : 0;
+        if (r < 0 && r != -ENOENT && r != -ENOTDIR)
+                r = fstatat(d->directory_fd, STORE_FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+        if (r < 0 && r != -ENOENT && r != -ENOTDIR)
+                return database_fail_text(d, errno_from_system(-r), "%s: %s", d->path, strerror(-r));
+        if (r < 0 || !is_our_file(d, &st))
+                return database_fail_text(d, -ESTALE, "it was moved or removed while it was in use");
+
+        return 0;
+}
+
+int transaction_begin(Database *d, Control how) {
+        int r;
+
+        r = check_not_moved(d);
+        if (r < 0)
+                return r;
+
+        r = statement_run(d, d->controls[how]);
         return r < 0 ? r : 0;
 }
 
-int transaction_end(Store *s, int result) {
+int transaction_end(Database *d, int result) {
         bool commit = result >= 0;
 
         if (commit) {
-                result = statement_run(s, STATEMENT_COMMIT, NULL, 0);
+                result = statement_run(d, d->controls[CONTROL_COMMIT]);
                 if (result >= 0)
                         return 0;
         }
 
         /* On some errors SQLite has rolled back already. */
-        if (!sqlite3_get_autocommit(s->db))
-                statement_try(s, STATEMENT_ROLLBACK);
+        if (!sqlite3_get_autocommit(d->db))
+                control_try(d, CONTROL_ROLLBACK);
 
-        /* When it was only the flush that failed, the whole transaction stands in the WAL, and recovery after a crash would take it
-         * for a good one. The next transaction goes to the same place, so let there be one. */
+        /* When it was only the flush that failed, the whole transaction stands in the WAL, and recovery after a crash would
+         * take it for a good one. The next transaction goes to the same place, so let there be one. */
         if (commit)
-                statement_try(s, STATEMENT_OVERWRITE);
+                control_try(d, CONTROL_OVERWRITE);
 
         return result;
+}
+
+int transaction_part_begin(Database *d) {
+        int r;
+
+        r = statement_run(d, d->controls[CONTROL_SAVE]);
+        return r < 0 ? r : 0;
+}
+
+int transaction_part_end(Database *d, int result) {
+        int r;
+
+        if (result < 0 && !transaction_is_lost(d)) {
+                char error[sizeof(d->error)];
+
+                memcpy(error, d->error, sizeof(error));
+                r = statement_run(d, d->controls[CONTROL_SAVE_ROLLBACK]);
+                if (r >= 0)
+                        r = statement_run(d, d->controls[CONTROL_SAVE_RELEASE]);
+                if (r >= 0) {
+                        memcpy(d->error, error, sizeof(error));
+                        return result;
+                }
+
+                /* What cannot be undone alone goes with all the rest. */
+                control_try(d, CONTROL_ROLLBACK);
+                return r;
+        }
+
+        if (result < 0)
+                return result;
+
+        r = statement_run(d, d->controls[CONTROL_SAVE_RELEASE]);
+        if (r < 0 && !transaction_is_lost(d))
+                control_try(d, CONTROL_ROLLBACK);
+        return r < 0 ? r : 0;
+}
+
+bool transaction_is_lost(Database *d) {
+        return sqlite3_get_autocommit(d->db) != 0;
 }

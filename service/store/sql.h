@@ -1,90 +1,85 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* SQLite as the files of the store use it: the connection, its statements, and the one way of a transaction. */
+/* SQLite as the store uses it: one connection, errors as errnos, statements prepared once, transactions that always end. */
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include "store/store.h"
 
-typedef enum Statement {
-        STATEMENT_BEGIN_CHANGE,
-        STATEMENT_BEGIN_LOAD,
-        STATEMENT_COMMIT,
-        STATEMENT_ROLLBACK,
-        STATEMENT_OVERWRITE,
+/* The most statements that one operation runs. */
+#define STORE_STEPS_MAX 2
 
-        STATEMENT_ADD_NODE,
-        STATEMENT_REMOVE_NODE,
-        STATEMENT_ADD_PORT,
-        STATEMENT_REMOVE_PORT,
-        STATEMENT_ADD_BINDING,
-        STATEMENT_REMOVE_BINDING,
-        STATEMENT_ADD_TCP_ENDPOINT,
-        STATEMENT_REMOVE_TCP_ENDPOINT,
-        STATEMENT_REMOVE_MEMBERSHIPS,
-        STATEMENT_ADD_PORTAL_GROUP,
-        STATEMENT_REMOVE_PORTAL_GROUP,
-        STATEMENT_ADD_MEMBER,
-        STATEMENT_REMOVE_MEMBER,
+/* What every transaction is made of. */
+typedef enum Control {
+        CONTROL_BEGIN_CHANGE,
+        CONTROL_BEGIN_READ,
+        CONTROL_COMMIT,
+        CONTROL_ROLLBACK,
+        CONTROL_SAVE,
+        CONTROL_SAVE_RELEASE,
+        CONTROL_SAVE_ROLLBACK,
+        CONTROL_OVERWRITE,
+        _CONTROL_MAX,
+} Control;
 
-        STATEMENT_LOAD_PORTAL_GROUPS,
-        STATEMENT_LOAD_TCP_ENDPOINTS,
-        STATEMENT_LOAD_MEMBERS,
-        STATEMENT_LOAD_NODES,
-        STATEMENT_LOAD_PORTS,
-        STATEMENT_LOAD_BINDINGS,
-        _STATEMENT_MAX,
-} Statement;
-
-struct Store {
+typedef struct Database {
         sqlite3 *db;
-        sqlite3_stmt *statements[_STATEMENT_MAX]; /* prepared once, kept until the end */
-        char *path;                               /* of the file: absolute, no symbolic link in it */
-        char error[256];                          /* of the last failure */
-};
+        sqlite3_stmt *controls[_CONTROL_MAX];                  /* prepared once, kept until the end */
+        sqlite3_stmt *steps[_STORE_VERB_MAX][STORE_STEPS_MAX]; /* the same; see changes.c */
+        char *path;                                            /* of the file: absolute, no symbolic link in it */
+        int directory_fd;                                      /* of the directory that the file is in, or -1 */
+        struct stat file;                                      /* st_dev and st_ino: which file it was when it was opened */
+        char error[512];                                       /* of the last failure, printable ASCII */
+} Database;
 
-/* A parameter of a statement: TEXT, or NUMBER if that is NULL. */
-typedef struct Value {
-        const char *text;
-        int64_t number;
-} Value;
-
-#define TEXT(t) ((Value){ .text = (t) })
-#define NUMBER(n) ((Value){ .number = (int64_t) (n) })
-
-/* Keeps SQLite's message on CODE for store_last_error() and returns CODE as a negative errno. */
-int store_fail(Store *s, int code);
+/* Keeps SQLite's message on CODE in d->error and returns CODE as a negative errno. */
+int database_fail(Database *d, int code);
 
 /* Keeps a message of our own and returns ERROR, a negative errno. */
-int store_fail_text(Store *s, int error, const char *format, ...) _printf_(3, 4);
+int database_fail_text(Database *d, int error, const char *format, ...) _printf_(3, 4);
 
 /* Runs constant SQL outside the prepared statements, results dropped. */
-int store_exec(Store *s, const char *sql);
+int database_exec(Database *d, const char *sql);
 
-int statements_prepare(Store *s);
-void statements_finalize(Store *s);
+/* The first column of the first row, which there must be. */
+int database_query_integer(Database *d, const char *sql, int64_t *ret);
 
-/* Binds the values and leaves the statement before its first row. The caller ends it with sqlite3_reset(). */
-int statement_start(Store *s, Statement id, const Value *values, size_t n_values, sqlite3_stmt **ret);
+/* Ends all statements and the connection. The rest of *D stays. */
+void database_disconnect(Database *d);
+
+/* FLAGS: SQLITE_PREPARE_PERSISTENT for a statement that is kept. */
+int statement_prepare(Database *d, const char *sql, unsigned flags, sqlite3_stmt **ret);
+int statement_bind_text(Database *d, sqlite3_stmt *statement, int index,
+                        const char *text); /* TEXT outlives the run; NULL is NULL */
+int statement_bind_integer(Database *d, sqlite3_stmt *statement, int index, int64_t number);
 
 /* Returns 1 when there is a row, 0 behind the last, or a negative errno. */
-int statement_next(Store *s, sqlite3_stmt *statement);
+int statement_next(Database *d, sqlite3_stmt *statement);
 
-static inline void statement_endp(sqlite3_stmt **statement) {
-        if (*statement)
-                (void) sqlite3_reset(*statement);
+/* The text stays valid until the statement's next step. -EUCLEAN: it has a NUL byte in it. */
+int statement_column_text(Database *d, sqlite3_stmt *statement, int column, const char **ret);
+
+/* Runs a statement that gives no rows, and resets it. Returns how many rows it changed, or a negative errno. */
+int statement_run(Database *d, sqlite3_stmt *statement);
+
+static inline void statement_finalizep(sqlite3_stmt **statement) {
+        (void) sqlite3_finalize(*statement);
 }
 
-#define _cleanup_statement_ _cleanup_(statement_endp)
+#define _cleanup_statement_ _cleanup_(statement_finalizep)
 
-/* Runs a statement that gives no rows. Returns how many rows it changed, or a negative errno. */
-int statement_run(Store *s, Statement id, const Value *values, size_t n_values);
+int controls_prepare(Database *d);
 
-#define statement_run_values(s, id, ...) \
-        statement_run(s, id, (const Value[]){ __VA_ARGS__ }, ELEMENTSOF(((const Value[]){ __VA_ARGS__ })))
+/* Every transaction goes through the first two. The second takes the result so far: it commits when that is not negative and
+ * rolls back otherwise, also when the commit fails, so that there never is a transaction left over. Returns 0 or the (first)
+ * error. -ESTALE of the first: the file was moved or removed. */
+int transaction_begin(Database *d, Control how);
+int transaction_end(Database *d, int result);
 
-/* Every transaction goes through these two. The second takes the result so far: it commits when that is not negative and rolls back
- * otherwise, also when the commit fails, so that there never is a transaction left over. Returns 0 or the (first) error. */
-int transaction_begin(Store *s, Statement how);
-int transaction_end(Store *s, int result);
+/* A part of a transaction that can be undone alone. The second takes the result so far, and returns it or the error that kept the
+ * part from being undone or kept. Whether the whole transaction was lost meanwhile says transaction_is_lost(). */
+int transaction_part_begin(Database *d);
+int transaction_part_end(Database *d, int result);
+bool transaction_is_lost(Database *d);

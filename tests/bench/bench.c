@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Measures the service on the `model` backend and holds the figures against what is promised in docs/architecture.md. Everything is measured in
- * one run on one machine, and where a promise is a ratio, both of its sides are. Started by tests/bench/run. */
+/* Measures the service on the `model` backend and holds the figures against what is promised in docs/performance.md. Everything
+ * is measured in one run on one machine, and where a promise is a ratio, both of its sides are. Started by tests/bench/run. */
 
 #include <pwd.h>
 #include <sqlite3.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "measure.h"
 
 #define N_NODES 64
 #define N_ENDPOINTS 64 /* a port per node and endpoint: 4096 */
@@ -18,58 +19,18 @@
 #define N_ROUNDS 9
 #define N_BULK 15
 
-static unsigned n_exceeded;
-
-static double now_usec(void) {
-        return (double) g_get_monotonic_time();
-}
-
-static int compare_doubles(const void *a, const void *b) {
-        double x = *(const double *) a, y = *(const double *) b;
-
-        return x < y ? -1 : x > y;
-}
-
-static double median(double *v, size_t n) {
-        qsort(v, n, sizeof(double), compare_doubles);
-        return v[n / 2];
-}
-
-/* The median over the rounds of a round's two medians' ratio: what else the machine does in a while falls on both sides of a round. */
+/* The median over the rounds of a round's two medians' ratio: what else the machine does in a while falls on both sides of a
+ * round. */
 static double ratio_by_round(const double *a, const double *b) {
         double ratios[N_ROUNDS], x[N_SAMPLES], y[N_SAMPLES];
 
         for (size_t i = 0; i < N_ROUNDS; i++) {
                 memcpy(x, a + i * N_SAMPLES, sizeof(x));
                 memcpy(y, b + i * N_SAMPLES, sizeof(y));
-                ratios[i] = median(x, N_SAMPLES) / median(y, N_SAMPLES);
+                ratios[i] = measure_median(x, N_SAMPLES) / measure_median(y, N_SAMPLES);
         }
 
-        return median(ratios, N_ROUNDS);
-}
-
-/* LIMIT 0: only told. */
-static void print_row(const char *what, double value, const char *unit, double limit) {
-        bool exceeded = limit > 0 && value > limit;
-
-        if (limit > 0)
-                printf("%-72s %10.2f %-8s at most %8.2f  %s\n", what, value, unit, limit, exceeded ? "EXCEEDED" : "kept");
-        else
-                printf("%-72s %10.2f %s\n", what, value, unit);
-        (void) fflush(stdout);
-        n_exceeded += exceeded;
-}
-
-static double time_call(sd_bus *bus, sd_bus_message *m) {
-        sd_bus_error e = SD_BUS_ERROR_NULL;
-        sd_bus_message *reply = NULL;
-        double begin = now_usec();
-
-        if (sd_bus_call(bus, m, 0, &e, &reply) < 0)
-                g_error("%s: %s", sd_bus_message_get_member(m), e.message);
-        begin = now_usec() - begin;
-        sd_bus_message_unref(reply);
-        return begin;
+        return measure_median(ratios, N_ROUNDS);
 }
 
 static double time_simple_call(sd_bus *bus, const char *path, const char *interface, const char *member) {
@@ -77,25 +38,9 @@ static double time_simple_call(sd_bus *bus, const char *path, const char *interf
         double t;
 
         g_assert_cmpint(sd_bus_message_new_method_call(bus, &m, BUS_NAME, path, interface, member), >=, 0);
-        t = time_call(bus, m);
+        t = measure_call(bus, m);
         sd_bus_message_unref(m);
         return t;
-}
-
-/* A database with the durability that the store has, on the file system that the store is on, and an INSERT into it. */
-static sqlite3 *open_database(const char *path, sqlite3_stmt **ret_insert) {
-        sqlite3 *db;
-
-        g_assert_cmpint(sqlite3_open(path, &db), ==, SQLITE_OK);
-        g_assert_cmpint(sqlite3_exec(db,
-                                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                                     "CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT",
-                                     NULL, NULL, NULL),
-                        ==, SQLITE_OK);
-        g_assert_cmpint(
-                sqlite3_prepare_v2(db, "INSERT INTO t (text) VALUES ('iqn.2026-11.org.example:bench')", -1, ret_insert, NULL), ==,
-                SQLITE_OK);
-        return db;
 }
 
 static sd_bus_message *new_create_port(sd_bus *bus, const char *node, const char *endpoint) {
@@ -124,7 +69,7 @@ static double measure_managed_objects(sd_bus *bus) {
 
         for (size_t i = 0; i < N_BULK; i++)
                 v[i] = time_simple_call(bus, ROOT_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
-        return median(v, N_BULK);
+        return measure_median(v, N_BULK);
 }
 
 typedef struct Figures {
@@ -178,18 +123,19 @@ static void fill(sd_bus *bus, size_t n) {
                 g_autofree char *node = node_path((k / N_ENDPOINTS + 1) % N_NODES), *endpoint = endpoint_path(k % N_ENDPOINTS);
                 sd_bus_message *m = new_create_port(bus, node, endpoint);
 
-                (void) time_call(bus, m);
+                (void) measure_call(bus, m);
                 sd_bus_message_unref(m);
         }
 }
 
-/* Samples of all figures by turns, so that what else the machine does falls on all of them. Each port is deleted again: their number stays. */
+/* Samples of all figures by turns, so that what else the machine does falls on all of them. Each port is deleted again: their
+ * number stays. */
 static void sample(Figures *f, sd_bus *bus, const char *directory) {
         g_autofree char *node = node_path(0), *endpoint = endpoint_path(N_ENDPOINTS - 1), *first = node_path(1),
                         *leaf = g_strconcat(first, "/endpoint/000000000001", NULL),
                         *path = g_build_filename(directory, "bench.db", NULL);
         sqlite3_stmt *insert;
-        sqlite3 *db = open_database(path, &insert);
+        sqlite3 *db = measure_open_database(path, &insert);
 
         for (size_t i = 0; i < N_SAMPLES; i++, f->n++) {
                 sd_bus_error e = SD_BUS_ERROR_NULL;
@@ -198,14 +144,11 @@ static void sample(Figures *f, sd_bus *bus, const char *directory) {
 
                 f->call[f->n] = time_simple_call(bus, ROOT_PATH, "org.freedesktop.DBus.Peer", "Ping");
 
-                begin = now_usec();
-                g_assert_cmpint(sqlite3_step(insert), ==, SQLITE_DONE);
-                g_assert_cmpint(sqlite3_reset(insert), ==, SQLITE_OK);
-                f->commit[f->n] = now_usec() - begin;
+                f->commit[f->n] = measure_commit(insert);
 
-                begin = now_usec();
+                begin = measure_now();
                 port = call_for_path(bus, &e, "CreateiSCSIProtocolEndpoint", "oqsao", node, 3, "", 1, endpoint);
-                f->create[f->n] = now_usec() - begin;
+                f->create[f->n] = measure_now() - begin;
                 g_assert_nonnull(port);
                 sd_bus_message_unref(call_service(bus, &e, "DeleteiSCSIProtocolEndpoint", "o", port));
                 g_assert_false(sd_bus_error_is_set(&e));
@@ -252,7 +195,7 @@ int main(int argc, char *argv[]) {
                 g_autofree char *node = node_path(0), *endpoint = endpoint_path(N_ENDPOINTS - 1);
                 sd_bus_message *m = new_create_port(bus, node, endpoint);
 
-                (void) time_call(bus, m);
+                (void) measure_call(bus, m);
                 sd_bus_message_unref(m);
         }
         usec = measure_managed_objects(bus);
@@ -264,19 +207,19 @@ int main(int argc, char *argv[]) {
         growth = ratio_by_round(many.create, few.create);
         leaf = ratio_by_round(many.leaf, few.leaf);
 
-        print_row("An empty method call on the service (Peer.Ping)", median(few.call, few.n), "us", 0);
-        print_row("One SQLite commit with fsync", median(few.commit, few.n), "us", 0);
-        print_row("Create of a target port by uid 0, with 10 others", median(few.create, few.n), "us", 0);
-        print_row("Create / (empty call + commit)", create, "times", 2);
-        print_row("Create with 4095 others", median(many.create, many.n), "us", 0);
-        print_row("Create with 4095 others / with 10", growth, "times", 1.2);
-        print_row("GetManagedObjects with 4096 ports, per port", usec / N_PORTS, "us", 15);
-        print_row("GetManagedObjects with 4096 ports, on the wire, per port", bytes / N_PORTS, "bytes", 1024);
-        print_row("Introspect of a port, with 10 ports", median(few.leaf, few.n), "us", 0);
-        print_row("Introspect of a port, with 4096 / with 10", leaf, "times", 1.2);
-        print_row("Resident memory when idle", idle / 1024, "MiB", 10);
-        print_row("Resident memory per port, with 4096 ports", (full - idle) / N_PORTS, "KiB", 1.5);
-        print_row("Resident memory after GetManagedObjects of 4096 ports", read_resident(s[1]->pid) / 1024, "MiB", 0);
+        measure_row("An empty method call on the service (Peer.Ping)", measure_median(few.call, few.n), "us", 0);
+        measure_row("One SQLite commit with fsync", measure_median(few.commit, few.n), "us", 0);
+        measure_row("Create of a target port by uid 0, with 10 others", measure_median(few.create, few.n), "us", 0);
+        measure_row("Create / (empty call + commit)", create, "times", 2);
+        measure_row("Create with 4095 others", measure_median(many.create, many.n), "us", 0);
+        measure_row("Create with 4095 others / with 10", growth, "times", 1.2);
+        measure_row("GetManagedObjects with 4096 ports, per port", usec / N_PORTS, "us", 15);
+        measure_row("GetManagedObjects with 4096 ports, on the wire, per port", bytes / N_PORTS, "bytes", 1024);
+        measure_row("Introspect of a port, with 10 ports", measure_median(few.leaf, few.n), "us", 0);
+        measure_row("Introspect of a port, with 4096 / with 10", leaf, "times", 1.2);
+        measure_row("Resident memory when idle", idle / 1024, "MiB", 10);
+        measure_row("Resident memory per port, with 4096 ports", (full - idle) / N_PORTS, "KiB", 1.5);
+        measure_row("Resident memory after GetManagedObjects of 4096 ports", read_resident(s[1]->pid) / 1024, "MiB", 0);
 
         sd_bus_flush_close_unref(bus);
         for (size_t i = 0; i < 2; i++) {
@@ -286,5 +229,5 @@ int main(int argc, char *argv[]) {
                 run_command("rm", "-rf", state, NULL);
         }
 
-        return n_exceeded > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return measure_exceeded() > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "bus-view.h"
+#include "mirror.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define PORT_INTERFACE "org.iscsi.ProtocolEndpoint"
-#define NODE_INTERFACE "org.iscsi.Node"
 
 static int compare_strings(const void *a, const void *b) {
         return strcmp(*(char *const *) a, *(char *const *) b);
@@ -108,26 +106,8 @@ static GHashTable *read_objects(sd_bus *bus) {
         return objects;
 }
 
-static char *join_sorted(GPtrArray *lines) {
-        qsort(lines->pdata, lines->len, sizeof(char *), compare_strings);
-        g_ptr_array_add(lines, NULL);
-        return g_strjoinv("\n", (char **) lines->pdata);
-}
-
 char *view_objects(sd_bus *bus) {
-        g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
-        g_autoptr(GHashTable) objects = read_objects(bus);
-        GHashTableIter i, k;
-        gpointer path, properties, name, value;
-
-        g_hash_table_iter_init(&i, objects);
-        while (g_hash_table_iter_next(&i, &path, &properties)) {
-                g_hash_table_iter_init(&k, properties);
-                while (g_hash_table_iter_next(&k, &name, &value))
-                        g_ptr_array_add(lines, g_strdup_printf("%s %s %s", (char *) path, (char *) name, (char *) value));
-        }
-
-        return join_sorted(lines);
+        return managed_objects_text(bus);
 }
 
 void assert_same_text_at(const char *where, const char *a, const char *b, const char *what) {

@@ -5,16 +5,15 @@
 
 #include "fixture.h"
 
-/* All objects of GetManagedObjects with all of their properties, a line each ("PATH INTERFACE.PROPERTY VALUE"), sorted. Lists are sorted,
- * but for BindsTo, whose order is part of it. */
+/* All objects of GetManagedObjects with all of their properties, as managed_objects_text() gives them. */
 char *view_objects(sd_bus *bus);
 
 /* Ends the test unless both are the same; shows the first line that is not. */
 #define assert_same_text(a, b, what) assert_same_text_at(G_STRLOC, (a), (b), (what))
 void assert_same_text_at(const char *where, const char *a, const char *b, const char *what);
 
-/* What the backend must have if all nodes and ports on the bus are in force, in the form of fault_memory(). Every one of them must be
- * managed and say that it is enabled (2) and well (2). */
+/* What the backend must have if all nodes and ports on the bus are in force, in the form of fault_memory(). Every one of them
+ * must be managed and say that it is enabled (2) and well (2). */
 char *view_in_force(sd_bus *bus);
 
 /* "ROOT_PATH/tcp/…" of "127.0.0.1:3260". g_free it. */

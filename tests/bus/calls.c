@@ -48,3 +48,9 @@ void must_refuse_at(const char *where, sd_bus *bus, const char *error, unsigned 
         va_end(ap);
         must_refuse_message_at(where, bus, error, code, m);
 }
+
+void send_call(sd_bus *bus, sd_bus_message *m) {
+        g_assert_cmpint(sd_bus_call_async(bus, NULL, m, NULL, NULL, UINT64_MAX), >=, 0);
+        g_assert_cmpint(sd_bus_flush(bus), >=, 0);
+        sd_bus_message_unref(m);
+}

@@ -19,3 +19,6 @@ void must_refuse_message_at(const char *where, sd_bus *bus, const char *error, u
 
 /* An empty call of MEMBER. Unref'ed by the caller. */
 sd_bus_message *new_call(sd_bus *bus, const char *member);
+
+/* Sends M, unrefs it and does not wait for the answer, which nobody reads. */
+void send_call(sd_bus *bus, sd_bus_message *m);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOOP_USEC (20 * G_USEC_PER_SEC)
+#define LOOP_USEC (60 * G_USEC_PER_SEC)
 
 static sd_event *loop(void) {
         static sd_event *event;

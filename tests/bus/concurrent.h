@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Calls of several callers at once, and what answers them, in one event loop of the test. All functions end the test on failure. */
+/* Calls of several callers at once, and what answers them, in one event loop of the test. All functions end the test on
+ * failure. */
 
 #include "fixture.h"
 
@@ -17,7 +18,7 @@ sd_bus *caller_new_uid(uid_t uid);
 /* Closes the connection at once, and waits until the bus has forgotten it. Returns NULL. */
 sd_bus *caller_leave(sd_bus *bus);
 
-/* Turns the loop until CONDITION returns true, at most 20 s, or for that long. */
+/* Turn the loop: until CONDITION returns true, which must come within 60 s; or for that many milliseconds. */
 void loop_until(bool (*condition)(void *userdata), void *userdata);
 void loop_for(unsigned msec);
 
@@ -33,7 +34,8 @@ sd_bus_message *message_new(sd_bus *bus, const char *member, const char *types, 
 sd_bus_message *message_new_create_node(sd_bus *bus, const char *name);
 sd_bus_message *message_new_create_port(sd_bus *bus, const char *node, const char *identifier, const char *portal);
 
-/* Sends M, whose reference it takes, without waiting. Without an answer it waits for ever. call_free() before its answer forgets it. */
+/* Sends M, whose reference it takes, without waiting. Without an answer it waits for ever. call_free() before its answer forgets
+ * it. */
 Call *call_start(sd_bus_message *m);
 void call_free(Call *c);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Call, call_free)

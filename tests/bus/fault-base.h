@@ -27,6 +27,7 @@ typedef struct Operation {
         sd_bus_message *(*call)(Base *b, sd_bus_error *e);
         void (*revert)(Base *b);
         const char *codes; /* "NAME:CODE …" that this method numbers itself */
+        bool removes;      /* goes on to its end when a worker is lost */
 } Operation;
 
 extern const Operation operation_create_port, operation_delete_port, operation_bind, operation_unbind, operation_create_node,
@@ -46,6 +47,9 @@ void base_assert_untouched_by_restart(Base *b, const char *what);
 
 /* The operation succeeds, and is taken back. */
 void base_assert_works(Base *b, const Operation *o);
+
+/* The same, and the plan stays as it is. */
+void base_assert_works_as_planned(Base *b, const Operation *o);
 
 /* The code that the method documents for an error name of the service's own. */
 unsigned operation_code(const Operation *o, const char *name);

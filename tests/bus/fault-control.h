@@ -1,31 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Steers the fault backend of a service from a test: its plan, its memory, its log and its processes (see fault-backend.c). While a call
- * is under way at a worker, nothing but the log is to be touched. */
+/* The fake kernel of a service (tests/fake-kernel/fake-kernel.h), from a test of the service, and the processes of its
+ * workers. */
 
+#include "fake-kernel.h"
 #include "fixture.h"
 
 /* Writes the plan, lines separated by "\n"; "" for nothing that goes wrong. */
 void fault_plan(Service *s, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* The memory as text: nodes and ports sorted, portals of a port sorted.
- *      NODE
- *      NODE TAG enabled 127.0.0.1:3260 127.0.0.1:3261 deaf
- *      NODE TAG disabled */
+/* Has the service watch the fake kernel as it watches configfs. After service_use_fault_backend(). */
+void fault_watch(Service *s);
+
+/* What is in force, as fake_state() tells it. */
 char *fault_memory(Service *s);
 
-/* Puts a port (and its node) into the memory, as another program or an earlier run would have. PORTALS: separated by "\n". */
+/* What another program does. PORTALS: separated by "\n". */
 void fault_make_port(Service *s, const char *node, unsigned tag, bool enabled, const char *portals);
 void fault_make_node(Service *s, const char *node);
 void fault_remove_port(Service *s, const char *node, unsigned tag);
 void fault_remove_all(Service *s);
 void fault_set_sessions(Service *s, const char *node, unsigned tag, bool sessions);
 
-/* The calls since the log was cleared, a line each. */
+/* The operations and looks since the log was cleared, a line each. */
 char *fault_log(Service *s);
 void fault_log_clear(Service *s);
-unsigned fault_log_count(Service *s, const char *verb);
+unsigned fault_log_count(Service *s, const char *word); /* of an operation or a call, also "Apply" */
 
 /* Waits until the log has a call of VERB. */
 void fault_wait_call(Service *s, const char *verb);

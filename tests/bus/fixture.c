@@ -50,7 +50,7 @@ Service *service_new(const char *option, ...) {
         return s;
 }
 
-static void service_add_option(Service *s, char *option) {
+void service_add_option(Service *s, char *option) {
         guint n = g_strv_length(s->options);
 
         s->options = g_renew(char *, s->options, n + 2);
@@ -90,6 +90,7 @@ static void wait_until_listening(const char *path) {
 void service_use_worker(Service *s, const char *const *command, const char *setenv) {
         g_autofree char *socket = g_build_filename(s->directory, "worker.socket", NULL);
         const char *listener[] = { "systemd-socket-activate", "--accept", "--listen", socket };
+        bool watched = false;
         g_autoptr(GPtrArray) argv = g_ptr_array_new();
         g_autoptr(GError) error = NULL;
 
@@ -109,18 +110,22 @@ void service_use_worker(Service *s, const char *const *command, const char *sete
         wait_until_listening(socket);
         chown_to(socket, "iscsi-config");
 
+        for (char **o = s->options; *o && !watched; o++)
+                watched = g_str_has_prefix(*o, "--configfs=");
+        if (!watched)
+                service_add_option(s, g_strdup("--configfs=")); /* there is none beside this worker */
         service_add_option(s, g_strdup("--target-backend=lio"));
         service_add_option(s, g_strconcat("--lio-socket=", socket, NULL));
 }
 
 void service_use_fault_backend(Service *s) {
-        const char *command[] = { g_getenv("FAULT_BACKEND"), NULL };
+        const char *command[] = { g_getenv("FAKE_KERNEL_WORKER"), NULL };
         g_autofree char *state = NULL;
 
         g_assert_nonnull(command[0]);
-        s->fault = g_build_filename(s->directory, "fault", NULL);
-        g_assert_cmpint(g_mkdir(s->fault, 0700), ==, 0);
-        state = g_strconcat("FAULT_STATE=", s->fault, NULL);
+        s->fault = g_build_filename(s->directory, "kernel", NULL);
+        g_assert_cmpint(g_mkdir(s->fault, 0755), ==, 0);
+        state = g_strconcat("FAKE_KERNEL=", s->fault, NULL);
         service_use_worker(s, command, state);
 }
 
@@ -471,7 +476,7 @@ void run_command(const char *argument, ...) {
 }
 
 void process_until(sd_bus *bus, bool (*condition)(void *userdata), void *userdata) {
-        gint64 end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+        gint64 end = g_get_monotonic_time() + WAIT_USEC;
 
         while (!condition(userdata)) {
                 int r = sd_bus_process(bus, NULL);

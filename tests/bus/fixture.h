@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* For tests that call the running service. They are started inside tests/harness/surroundings: a private system bus, polkitd, network and users
- * (root, alice, mallory, iscsi-config). Each test starts its own service with its own state. All functions end the test on failure. */
+/* For tests that call the running service. They are started inside tests/harness/surroundings: a private system bus, polkitd,
+ * network and users (root, alice, mallory, iscsi-config). Each test starts its own service with its own state. All functions end
+ * the test on failure. */
 
 #include <glib.h>
 #include <stdbool.h>
@@ -25,17 +26,21 @@ typedef struct Service {
         char **options;
         char **wrapper; /* command line put before the service's, e.g. strace; NULL: none */
         GPid worker_listener;
-        char *fault; /* FAULT_STATE of the fault backend, see fault-backend.c; NULL unless service_use_fault_backend() */
+        char *fault; /* the directory of the fake kernel, see fake-kernel.h; NULL unless service_use_fault_backend() */
 } Service;
 
 /* Prepares a service with these options (NULL-terminated), e.g. "--target-backend=model". Does not start it. */
 Service *service_new(const char *option, ...) G_GNUC_NULL_TERMINATED;
 
-/* Starts a listener whose workers are fault-backend, and points the service's target backend at it. Before service_start(). */
+/* One more option, which is taken. Before service_start(); the last one of a name counts. */
+void service_add_option(Service *s, char *option);
+
+/* Starts a listener whose workers are those of the fake kernel, and points the service's target backend at it. Before
+ * service_start(). */
 void service_use_fault_backend(Service *s);
 
-/* Starts a listener that runs COMMAND (NULL-terminated) as worker for each connection, and points the service's target backend at it. SETENV
- * (may be NULL) is a variable for it, as "NAME=value". Before service_start(). */
+/* Starts a listener that runs COMMAND (NULL-terminated) as worker for each connection, and points the service's target backend at
+ * it. SETENV (may be NULL) is a variable for it, as "NAME=value". Before service_start(). */
 void service_use_worker(Service *s, const char *const *command, const char *setenv);
 
 /* Starts it and waits until it owns its name. */
@@ -88,11 +93,12 @@ bool object_exists(sd_bus *bus, const char *path);
 /* How many bytes the reply to GetManagedObjects is as a message. sd-bus does not tell, GDBus marshals it once more. */
 gsize managed_objects_size(void);
 
-/* Asserts name (without prefix for the service's own errors, or complete) and that the message ends with "(CODE)" if CODE is not 0; frees the error. */
+/* Asserts name (without prefix for the service's own errors, or complete) and that the message ends with "(CODE)" if CODE is not
+ * 0; frees the error. */
 void assert_error(sd_bus_error *e, const char *name, unsigned code);
 
 /* Runs a command (NULL-terminated), which must succeed; its output is dropped. */
 void run_command(const char *argument, ...) G_GNUC_NULL_TERMINATED;
 
-/* Turns the event loop of BUS (sd_bus_process and wait) until CONDITION returns true or 10 s passed, which ends the test. */
+/* Turns the event loop of BUS (sd_bus_process and wait) until CONDITION returns true or 60 s passed, which ends the test. */
 void process_until(sd_bus *bus, bool (*condition)(void *userdata), void *userdata);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whose values sd-bus leaves out of all signals, since they are marked "invalidates". */
+/* Whose values are in no signal and not in GetManagedObjects, since they are marked "invalidates". */
 static const struct {
         const char *interface, *property;
 } unsaid[] = {
@@ -19,7 +19,7 @@ static const struct {
 struct Mirror {
         sd_bus *bus;
         sd_bus_slot *slot;
-        GHashTable *known;       /* as read_managed_objects() */
+        GHashTable *known;       /* as read_all_objects() */
         GHashTable *invalidated; /* the keys among them that must have another value by now → the one that they had */
         GString *lines;
 };
@@ -98,19 +98,6 @@ char *read_value_text(sd_bus_message *m) {
         return g_string_free(text, FALSE);
 }
 
-char *get_value_text(sd_bus *bus, const char *path, const char *interface, const char *property) {
-        sd_bus_error e = SD_BUS_ERROR_NULL;
-        sd_bus_message *reply = NULL;
-        char *text;
-
-        if (sd_bus_call_method(bus, BUS_NAME, path, "org.freedesktop.DBus.Properties", "Get", &e, &reply, "ss", interface,
-                               property) < 0)
-                g_error("Get %s %s: %s", path, property, e.message);
-        text = read_value_text(reply);
-        sd_bus_message_unref(reply);
-        return text;
-}
-
 /* Reads a{sv} of PATH's INTERFACE into TABLE. */
 static void read_properties(sd_bus_message *m, const char *path, const char *interface, GHashTable *table) {
         g_assert_cmpint(sd_bus_message_enter_container(m, 'a', "{sv}"), >, 0);
@@ -157,12 +144,64 @@ GHashTable *read_managed_objects(sd_bus *bus) {
         return table;
 }
 
+/* NULL: the object is gone meanwhile. */
+static char *try_get_value_text(sd_bus *bus, const char *path, const char *interface, const char *property) {
+        sd_bus_error e = SD_BUS_ERROR_NULL;
+        sd_bus_message *reply = NULL;
+        char *text = NULL;
+
+        if (sd_bus_call_method(bus, BUS_NAME, path, "org.freedesktop.DBus.Properties", "Get", &e, &reply, "ss", interface,
+                               property) >= 0)
+                text = read_value_text(reply);
+        else if (!g_str_equal(e.name, "org.freedesktop.DBus.Error.UnknownObject"))
+                g_error("Get %s %s: %s", path, property, e.message);
+        sd_bus_error_free(&e);
+        sd_bus_message_unref(reply);
+        return text;
+}
+
+char *get_value_text(sd_bus *bus, const char *path, const char *interface, const char *property) {
+        char *text = try_get_value_text(bus, path, interface, property);
+
+        if (!text)
+                g_error("Get %s %s: the object is not there", path, property);
+        return text;
+}
+
+static void read_unsaid(sd_bus *bus, const char *path, const char *interface, GHashTable *table) {
+        for (gsize i = 0; i < G_N_ELEMENTS(unsaid); i++) {
+                char *value;
+
+                if (!g_str_equal(interface, unsaid[i].interface))
+                        continue;
+                value = try_get_value_text(bus, path, interface, unsaid[i].property);
+                if (value)
+                        g_assert_true(g_hash_table_insert(table, key_of(path, interface, unsaid[i].property), value));
+        }
+}
+
+GHashTable *read_all_objects(sd_bus *bus) {
+        GHashTable *table = read_managed_objects(bus);
+        guint n;
+        gpointer *keys = g_hash_table_get_keys_as_array(table, &n);
+
+        for (guint i = 0; i < n; i++) {
+                g_auto(GStrv) parts = g_strsplit(keys[i], " ", 3);
+
+                if (parts[2][0] == '\0')
+                        read_unsaid(bus, parts[0], parts[1], table);
+        }
+
+        g_free(keys);
+        return table;
+}
+
 static int compare_strings(gconstpointer a, gconstpointer b) {
         return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
 char *managed_objects_text(sd_bus *bus) {
-        g_autoptr(GHashTable) table = read_managed_objects(bus);
+        g_autoptr(GHashTable) table = read_all_objects(bus);
         g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
         GHashTableIter i;
         gpointer key, value;
@@ -171,7 +210,7 @@ char *managed_objects_text(sd_bus *bus) {
         while (g_hash_table_iter_next(&i, &key, &value)) {
                 const char *list = strchr(value, '[');
 
-                if (list && !g_str_has_suffix(key, " BindsTo")) {
+                if (list && !g_str_has_suffix(key, " BindsTo") && !g_str_has_suffix(key, " ListeningOn")) {
                         g_autofree char *inner = g_strndup(list + 1, strlen(list) - 2), *joined = NULL;
                         g_auto(GStrv) items = g_strsplit(inner, " ", 0);
 
@@ -327,7 +366,7 @@ Mirror *mirror_new(sd_bus *bus) {
         g_assert_cmpint(sd_bus_add_match(bus, &m->slot, "type='signal',sender='" BUS_NAME "',path_namespace='" ROOT_PATH "'",
                                          on_signal, m),
                         >=, 0);
-        m->known = read_managed_objects(bus);
+        m->known = read_all_objects(bus);
         return m;
 }
 
@@ -348,9 +387,10 @@ bool mirror_has_signals(Mirror *m) {
         return m->lines->len > 0;
 }
 
-/* What is known is what is: only of those that no signal tells are the values learnt, and an invalidated one must be another one. */
+/* What is known is what is: only of those that no signal tells are the values learnt, and an invalidated one must be another
+ * one. */
 static void mirror_check(Mirror *m) {
-        GHashTable *actual = read_managed_objects(m->bus);
+        GHashTable *actual = read_all_objects(m->bus);
         GHashTableIter i;
         gpointer key, value;
 

@@ -7,22 +7,24 @@
 
 #define MARK "QUESTION "
 
-/* A question with the detail "generation" is the test's own: whether these rules are in force. All others are written to the log. */
-static const char template[] = "polkit.addRule(function (action, subject) {\n"
-                               "  var prefix = \"org.iscsi.ConfigurationService.\", text, i;\n"
-                               "  var names = [\"node\", \"role\", \"identifier\", \"portals\", \"group\"];\n"
-                               "  if (action.id.indexOf(prefix) !== 0)\n"
-                               "    return polkit.Result.NOT_HANDLED;\n"
-                               "  if (action.lookup(\"generation\") !== undefined)\n"
-                               "    return action.lookup(\"generation\") === \"%u\" ? polkit.Result.YES : polkit.Result.NO;\n"
-                               "  text = \"" MARK "\" + subject.user + \" \" + action.id.substring(prefix.length);\n"
-                               "  for (i = 0; i < names.length; i++)\n"
-                               "    if (action.lookup(names[i]) !== undefined)\n"
-                               "      text += \" \" + names[i] + \"=\" + action.lookup(names[i]);\n"
-                               "  polkit.log(text);\n"
-                               "  %s\n"
-                               "  return polkit.Result.NOT_HANDLED;\n"
-                               "});\n";
+/* A question with the detail "generation" is the test's own: whether these rules are in force. All others are written to the
+ * log. */
+static const char template[] =
+        "polkit.addRule(function (action, subject) {\n"
+        "  var prefix = \"org.iscsi.ConfigurationService.\", text, i;\n"
+        "  var names = [\"method\", \"node\", \"role\", \"identifier\", \"portals\", \"group\", \"count\"];\n"
+        "  if (action.id.indexOf(prefix) !== 0)\n"
+        "    return polkit.Result.NOT_HANDLED;\n"
+        "  if (action.lookup(\"generation\") !== undefined)\n"
+        "    return action.lookup(\"generation\") === \"%u\" ? polkit.Result.YES : polkit.Result.NO;\n"
+        "  text = \"" MARK "\" + subject.user + \" \" + action.id.substring(prefix.length);\n"
+        "  for (i = 0; i < names.length; i++)\n"
+        "    if (action.lookup(names[i]) !== undefined)\n"
+        "      text += \" \" + names[i] + \"=\" + action.lookup(names[i]);\n"
+        "  polkit.log(text);\n"
+        "  %s\n"
+        "  return polkit.Result.NOT_HANDLED;\n"
+        "});\n";
 
 /* With one step, so that polkitd never reads half of it. */
 void rules_add_file(const char *name, const char *text) {

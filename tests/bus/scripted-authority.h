@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* An org.freedesktop.PolicyKit1 that answers as the test says, or not at all: for surroundings without polkitd. It lives in the loop of
- * concurrent.h. */
+/* An org.freedesktop.PolicyKit1 that answers as the test says, or not at all: for surroundings without polkitd. It lives in the
+ * loop of concurrent.h. */
 
 #include "fixture.h"
 

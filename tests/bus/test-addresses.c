@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The addresses of the host as objects: they come and go with ip(8) in the network namespace of this test, and what stands on them stays
- * where it is needed. */
+/* The addresses of the host as objects: they come and go with ip(8) in the network namespace of this test, and what stands on
+ * them stays where it is needed. */
 
 #include <fcntl.h>
 #include <string.h>
@@ -26,6 +26,12 @@
 #define MADE "tcp/192.0.2.10:3261"
 #define MADE_PATH ROOT_PATH "/tcp/_3192_2e0_2e2_2e10_3a3261"
 #define DEFAULT "portal_group/default"
+
+/* What is told of a port when some of its portals go or come back, or all of them; and of its node. */
+#define PARTLY " OperationalStatus StatusDescriptions ListeningOn"
+#define ALL " EnabledState OperationalStatus StatusDescriptions ListeningOn"
+#define SUM " OperationalStatus StatusDescriptions"
+#define SUM_ALL " EnabledState OperationalStatus StatusDescriptions"
 
 typedef struct Fixture {
         Service *service;
@@ -116,7 +122,6 @@ static void test_ipv4(Fixture *f, gconstpointer data) {
                        "IPv6AddressType", "0", "IPv6SubnetPrefixLength", "0", "InterfaceName", "v0", "BoundBy", "[" TCP_PATH "]");
         assert_property(f, TCP_PATH, TCP_INTERFACE, "Name", "192.0.2.10:3260");
         assert_property(f, TCP_PATH, TCP_INTERFACE, "PortNumber", "3260");
-        assert_property(f, TCP_PATH, TCP_INTERFACE, "ProtocolIFType", "4111");
         assert_property(f, TCP_PATH, TCP_INTERFACE, "Automatic", "true");
         assert_property(f, TCP_PATH, TCP_INTERFACE, "BindsTo", "[" IP_PATH "]");
         assert_property(f, TCP_PATH, TCP_INTERFACE, "BoundBy", "[]");
@@ -183,15 +188,17 @@ static void test_link_local(Fixture *f, gconstpointer data) {
                        "IPv6AddressType", "5", "InterfaceName", "v0", "PrefixLength", "64");
         assert_address(f, "fe80_3a_3a1_25v1", "InterfaceName", "v1");
 
+        /* On one TCP port the kernel would mistake one for the other. */
         make_nodes(f);
+        must_call(f->bus, "CreateTCPProtocolEndpoint", "oqoa{sv}", ROOT_PATH "/ip/fe80_3a_3a1_25v1", 3261, DEFAULT_GROUP, 0);
         must_call(f->bus, "CreateiSCSIProtocolEndpoint", "oqsao", NODE_PATH, 3, "", 2,
-                  ROOT_PATH "/tcp/_5bfe80_3a_3a1_25v0_5d_3a3260", ROOT_PATH "/tcp/_5bfe80_3a_3a1_25v1_5d_3a3260");
+                  ROOT_PATH "/tcp/_5bfe80_3a_3a1_25v0_5d_3a3260", ROOT_PATH "/tcp/_5bfe80_3a_3a1_25v1_5d_3a3261");
         forget_signals(f);
 
         address("del", "fe80::1/64", "v0");
-        expect(f, "- ip/fe80::1%v0", "~ tcp/[fe80::1%v0]:3260 BindsTo", "~ " PORT " StatusDescriptions");
+        expect(f, "- ip/fe80::1%v0", "~ tcp/[fe80::1%v0]:3260 BindsTo", "~ " PORT PARTLY, "~ " NODE SUM);
         assert_property(f, PORT_PATH, PORT_INTERFACE, "StatusDescriptions",
-                        "[In force; portal [fe80::1%v0]:3260 waits for its address, which is not on this host]");
+                        "[Partly in force: portal [fe80::1%v0]:3260 waits for its address, which is not on this host]");
         assert_property(f, ROOT_PATH "/tcp/_5bfe80_3a_3a1_25v1_5d_3a3260", TCP_INTERFACE, "BindsTo",
                         "[" ROOT_PATH "/ip/fe80_3a_3a1_25v1]");
 }
@@ -233,7 +240,7 @@ static void test_made_by_method(Fixture *f, gconstpointer data) {
         before = managed_objects_text(f->bus);
 
         address("del", ADDRESS, "v0");
-        expect(f, "- " IP, "~ " MADE " BindsTo", "~ " PORT " StatusDescriptions", "~ " TCP " BindsTo", "- " TCP,
+        expect(f, "- " IP, "~ " MADE " BindsTo", "~ " PORT PARTLY, "~ " NODE SUM, "~ " TCP " BindsTo", "- " TCP,
                "~ " DEFAULT " -Members");
         assert_property(f, MADE_PATH, TCP_INTERFACE, "BindsTo", "[]");
         assert_property(f, MADE_PATH, TCP_INTERFACE, "BoundBy", "[" PORT_PATH "]");
@@ -241,9 +248,10 @@ static void test_made_by_method(Fixture *f, gconstpointer data) {
         assert_property(f, MADE_PATH, TCP_INTERFACE, "Automatic", "false");
         assert_property(f, PORT_PATH, PORT_INTERFACE, "BindsTo", "[" MADE_PATH " " LOOPBACK_PORTAL "]");
         assert_property(f, PORT_PATH, PORT_INTERFACE, "EnabledState", "2");
-        assert_property(f, PORT_PATH, PORT_INTERFACE, "OperationalStatus", "[2]");
+        assert_property(f, PORT_PATH, PORT_INTERFACE, "OperationalStatus", "[3]");
+        assert_property(f, PORT_PATH, PORT_INTERFACE, "ListeningOn", "[" LOOPBACK_PORTAL "]");
         assert_property(f, PORT_PATH, PORT_INTERFACE, "StatusDescriptions",
-                        "[In force; portal 192.0.2.10:3261 waits for its address, which is not on this host]");
+                        "[Partly in force: portal 192.0.2.10:3261 waits for its address, which is not on this host]");
 
         must_refuse(f->bus, "TCPProtocolEndpointNotBound", 4101, "CreateiSCSIProtocolEndpoint", "oqsao", OTHER_NODE_PATH, 3, "",
                     1, MADE_PATH);
@@ -253,7 +261,7 @@ static void test_made_by_method(Fixture *f, gconstpointer data) {
                     DEFAULT_GROUP, 0);
 
         address("add", ADDRESS, "v0");
-        expect(f, "+ " IP, "~ " MADE " BindsTo", "~ " PORT " StatusDescriptions", "+ " TCP, "~ " DEFAULT " -Members",
+        expect(f, "+ " IP, "~ " MADE " BindsTo", "~ " PORT PARTLY, "~ " NODE SUM, "+ " TCP, "~ " DEFAULT " -Members",
                "~ " IP " -BoundBy");
         after = managed_objects_text(f->bus);
         g_assert_cmpstr(before, ==, after);
@@ -286,20 +294,20 @@ static void test_automatic(Fixture *f, gconstpointer data) {
         before = managed_objects_text(f->bus);
 
         address("del", ADDRESS, "v0");
-        expect(f, "- " IP, "~ " TCP " BindsTo", "~ " PORT " StatusDescriptions");
+        expect(f, "- " IP, "~ " TCP " BindsTo", "~ " PORT ALL, "~ " NODE SUM_ALL);
         assert_property(f, TCP_PATH, TCP_INTERFACE, "Automatic", "true");
         assert_property(f, TCP_PATH, TCP_INTERFACE, "BindsTo", "[]");
         must_refuse(f->bus, "TCPProtocolEndpointNotBound", 4101, "CreateiSCSIProtocolEndpoint", "oqsao", OTHER_NODE_PATH, 3, "",
                     1, TCP_PATH);
         address("add", ADDRESS, "v0");
-        expect(f, "+ " IP, "~ " TCP " BindsTo", "~ " PORT " StatusDescriptions");
+        expect(f, "+ " IP, "~ " TCP " BindsTo", "~ " PORT ALL, "~ " NODE SUM_ALL);
         after = managed_objects_text(f->bus);
         g_assert_cmpstr(before, ==, after);
 
         address("del", ADDRESS, "v0");
-        expect(f, "- " IP, "~ " TCP " BindsTo", "~ " PORT " StatusDescriptions");
+        expect(f, "- " IP, "~ " TCP " BindsTo", "~ " PORT ALL, "~ " NODE SUM_ALL);
         must_call(f->bus, "DeleteiSCSIProtocolEndpoint", "o", PORT_PATH);
-        expect(f, "- " PORT, "~ " NODE " -ProtocolEndpoints", "~ " TCP " -BoundBy");
+        expect(f, "- " PORT, "~ " NODE SUM_ALL " -ProtocolEndpoints", "~ " TCP " -BoundBy");
         must_call(f->bus, "RemoveFromPortalGroup", "oo", ROOT_PATH "/portal_group/1", TCP_PATH);
         expect(f, "~ " TCP " MemberOfCollection", "~ portal_group/1 -Members", "- " TCP, "~ " DEFAULT " -Members");
 
@@ -308,9 +316,10 @@ static void test_automatic(Fixture *f, gconstpointer data) {
         must_call(f->bus, "CreateiSCSIProtocolEndpoint", "oqsao", NODE_PATH, 3, "", 2, LOOPBACK_PORTAL, TCP_PATH);
         forget_signals(f);
         address("del", ADDRESS, "v0");
-        expect(f, "- " IP, "~ " TCP " BindsTo", "~ " PORT " StatusDescriptions");
+        expect(f, "- " IP, "~ " TCP " BindsTo", "~ " PORT PARTLY, "~ " NODE SUM);
         must_call(f->bus, "UnbindiSCSIProtocolEndPoint", "oo", PORT_PATH, TCP_PATH);
-        expect(f, "~ " PORT " BindsTo StatusDescriptions", "~ " TCP " -BoundBy", "- " TCP, "~ " DEFAULT " -Members");
+        expect(f, "~ " PORT " BindsTo OperationalStatus StatusDescriptions", "~ " NODE SUM, "~ " TCP " -BoundBy", "- " TCP,
+               "~ " DEFAULT " -Members");
         assert_property(f, PORT_PATH, PORT_INTERFACE, "StatusDescriptions", "[In force]");
 }
 
@@ -323,13 +332,13 @@ static void test_several_portals(Fixture *f, gconstpointer data) {
         forget_signals(f);
 
         address("del", ADDRESS, "v0");
-        expect(f, "- " IP, "~ " MADE " BindsTo", "~ " TCP " BindsTo", "~ " PORT " StatusDescriptions");
-        assert_property(
-                f, PORT_PATH, PORT_INTERFACE, "StatusDescriptions",
-                "[In force; portal 192.0.2.10:3260 waits for its address, which is not on this host; portal 192.0.2.10:3261 "
-                "waits for its address, which is not on this host]");
+        expect(f, "- " IP, "~ " MADE " BindsTo", "~ " PORT PARTLY, "~ " NODE SUM, "~ " TCP " BindsTo");
+        assert_property(f, PORT_PATH, PORT_INTERFACE, "StatusDescriptions",
+                        "[Partly in force: portal 192.0.2.10:3260 waits for its address, which is not on this host; portal "
+                        "192.0.2.10:3261 "
+                        "waits for its address, which is not on this host]");
         address("add", ADDRESS, "v0");
-        expect(f, "+ " IP, "~ " MADE " BindsTo", "~ " TCP " BindsTo", "~ " PORT " StatusDescriptions");
+        expect(f, "+ " IP, "~ " MADE " BindsTo", "~ " PORT PARTLY, "~ " NODE SUM, "~ " TCP " BindsTo");
         assert_property(f, PORT_PATH, PORT_INTERFACE, "StatusDescriptions", "[In force]");
 }
 
@@ -345,15 +354,17 @@ static void test_initiator(Fixture *f, gconstpointer data) {
         before = managed_objects_text(f->bus);
 
         address("del", ADDRESS, "v0");
-        expect(f, "- " IP, "~ " TCP " BindsTo", "~ " INITIATOR " BindsTo StatusDescriptions", "- " TCP, "~ " DEFAULT " -Members");
+        expect(f, "- " IP, "~ " TCP " BindsTo", "~ " INITIATOR " BindsTo OperationalStatus StatusDescriptions", "~ " NODE SUM,
+               "- " TCP, "~ " DEFAULT " -Members");
         assert_property(f, INITIATOR_PATH, PORT_INTERFACE, "BindsTo", "[" ROOT_PATH "/ip/_3127_2e0_2e0_2e1]");
         assert_property(f, INITIATOR_PATH, PORT_INTERFACE, "StatusDescriptions",
-                        "[In force; portal 192.0.2.10 waits for its address, which is not on this host]");
+                        "[Partly in force: portal 192.0.2.10 waits for its address, which is not on this host]");
         must_refuse(f->bus, "ProtocolEndpointNonExistent", 4100, "CreateiSCSIProtocolEndpoint", "oqsao", NODE_PATH, 2, "", 1,
                     IP_PATH);
 
         address("add", ADDRESS, "v0");
-        expect(f, "+ " IP, "~ " INITIATOR " BindsTo StatusDescriptions", "+ " TCP, "~ " DEFAULT " -Members", "~ " IP " -BoundBy");
+        expect(f, "+ " IP, "~ " INITIATOR " BindsTo OperationalStatus StatusDescriptions", "~ " NODE SUM, "+ " TCP,
+               "~ " DEFAULT " -Members", "~ " IP " -BoundBy");
         after = managed_objects_text(f->bus);
         g_assert_cmpstr(before, ==, after);
 }
@@ -390,8 +401,8 @@ static void test_restart(Fixture *f, gconstpointer data) {
         g_assert_cmpstr(without, ==, after);
 
         address("add", ADDRESS, "v0");
-        expect(f, "+ " IP, "~ " TCP " BindsTo", "~ " PORT " StatusDescriptions", "~ " MADE " BindsTo",
-               "~ " INITIATOR " BindsTo StatusDescriptions");
+        expect(f, "+ " IP, "~ " TCP " BindsTo", "~ " PORT ALL, "~ " NODE " StatusDescriptions", "~ " MADE " BindsTo",
+               "~ " INITIATOR " BindsTo EnabledState OperationalStatus StatusDescriptions", "~ " NODE SUM_ALL);
         again = managed_objects_text(f->bus);
         g_assert_cmpstr(with, ==, again);
 }

@@ -127,7 +127,7 @@ static void test_names(Fixture *f, gconstpointer data) {
 /* The longest name, 223 bytes, and what is one too long. */
 static void test_longest_name(Fixture *f, gconstpointer data) {
         g_autofree char *filling = repeat("x", 223 - strlen("iqn.2026-11.org.example:")), *longer = NULL, *node = NULL,
-                        *port = NULL, *name = NULL, *expected = NULL, *id = NULL;
+                        *port = NULL, *name = NULL, *expected = NULL;
         g_autofree char *longest = g_strconcat("iqn.2026-11.org.example:", filling, NULL);
         const char *portals[] = { LOOPBACK_PORTAL, NULL };
 
@@ -138,8 +138,6 @@ static void test_longest_name(Fixture *f, gconstpointer data) {
         name = get_property(f->bus, port, PORT_INTERFACE, "Name");
         expected = g_strconcat(longest, ",t,0xffff", NULL);
         g_assert_cmpstr(name, ==, expected);
-        id = get_property(f->bus, node, NODE_INTERFACE, "DeviceID");
-        g_assert_cmpuint(strlen(id), ==, 64);
 }
 
 /* A name that the service makes: this host's, and another each time. */
@@ -154,6 +152,63 @@ static void test_made_name(Fixture *f, gconstpointer data) {
         g_assert_true(g_regex_match_simple("^iqn\\.2003-01\\.org\\.linux-iscsi\\.[a-z0-9-]+:sn\\.[0-9a-f]{12}$", name, 0, 0));
         roles = get_property(f->bus, a, NODE_INTERFACE, "Roles");
         g_assert_cmpstr(roles, ==, "[3]");
+}
+
+/* The items of a batch: as many as there may be, each with as many portals as a port may have, and each text bounded. */
+static void test_batch(Fixture *f, gconstpointer data) {
+        const char *create = "CreateiSCSIProtocolEndpoints", *loopback = LOOPBACK_PORTAL;
+        g_autofree char *node = create_node(f->bus, "iqn.2026-11.org.example:a"), *longer = repeat("a", 2049);
+        sd_bus_message *m;
+
+        must_refuse(f->bus, "InvalidParameter", 5, create, "a(oqsao)a{sv}", 0, 0);
+        must_refuse(f->bus, "InvalidParameter", 5, create, "a(oqsao)a{sv}", 1, node, 3, longer, 1, loopback, 0);
+        must_refuse(f->bus, "InvalidParameter", 5, create, "a(oqsao)a{sv}", 1, node, 3, "", 0, 0);
+        must_refuse(f->bus, "InvalidParameter", 5, create, "a(oqsao)a{sv}", 1, node, 3, "", 1, loopback, 1, "Enabled", "s", "no");
+        must_refuse(f->bus, "InvalidParameter", 5, create, "a(oqsao)a{sv}", 1, node, 3, "", 1, loopback, 1, "Name", "s", "x");
+        must_refuse(f->bus, "InvalidParameter", 5, create, "a(oqsao)a{sv}", 1, node, 3, "", 1, loopback, 2, "Enabled", "b", 1,
+                    "Enabled", "b", 1);
+
+        /* One item more than 1,024, one portal more than 64. */
+        m = new_call(f->bus, create);
+        g_assert_cmpint(sd_bus_message_open_container(m, 'a', "(oqsao)"), >=, 0);
+        for (unsigned i = 0; i < 1025; i++)
+                g_assert_cmpint(sd_bus_message_append(m, "(oqsao)", node, 3, "", 1, loopback), >=, 0);
+        g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
+        g_assert_cmpint(sd_bus_message_append(m, "a{sv}", 0), >=, 0);
+        must_refuse_message(f->bus, "LimitReached", 32775, m);
+
+        m = new_call(f->bus, create);
+        g_assert_cmpint(sd_bus_message_open_container(m, 'a', "(oqsao)"), >=, 0);
+        g_assert_cmpint(sd_bus_message_open_container(m, 'r', "oqsao"), >=, 0);
+        g_assert_cmpint(sd_bus_message_append(m, "oqs", node, 3, ""), >=, 0);
+        g_assert_cmpint(sd_bus_message_open_container(m, 'a', "o"), >=, 0);
+        for (unsigned i = 0; i < 65; i++)
+                g_assert_cmpint(sd_bus_message_append(m, "o", loopback), >=, 0);
+        for (unsigned i = 0; i < 3; i++)
+                g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
+        g_assert_cmpint(sd_bus_message_append(m, "a{sv}", 0), >=, 0);
+        must_refuse_message(f->bus, "LimitReached", 32775, m);
+
+        must_call(f->bus, create, "a(oqsao)a{sv}", 1, node, 3, "", 1, loopback, 1, "Enabled", "b", 0);
+}
+
+/* What CheckCall checks is in a variant, which must hold the arguments of that method and no others. */
+static void test_check(Fixture *f, gconstpointer data) {
+        const char *check = "CheckCall", *interface = SERVICE_INTERFACE;
+        g_autofree char *node = create_node(f->bus, "iqn.2026-11.org.example:a");
+
+        must_refuse(f->bus, "InvalidParameter", 5, check, "ssv", "", "", "s", "");
+        must_refuse(f->bus, "InvalidParameter", 5, check, "ssv", "org.iscsi.Node", "DeleteiSCSINode", "(o)", node);
+        must_refuse(f->bus, "InvalidParameter", 5, check, "ssv", interface, "deleteiscsinode", "(o)", node);
+        must_refuse(f->bus, "InvalidParameter", 5, check, "ssv", interface, "CheckCall", "(ssv)", "", "", "s", "");
+        must_refuse(f->bus, "InvalidParameter", 5, check, "ssv", interface, "DeleteiSCSINode", "o", node);
+        must_refuse(f->bus, "InvalidParameter", 5, check, "ssv", interface, "DeleteiSCSINode", "(s)", "x");
+        must_refuse(f->bus, "InvalidParameter", 5, check, "ssv", interface, "DeleteiSCSINode", "(oo)", node, node);
+        must_refuse(f->bus, "InvalidParameter", 5, check, "ssv", interface, "DeleteiSCSINode", "v", "(o)", node);
+        must_refuse(f->bus, "InvalidParameter", 5, check, "ssv", interface, "CreateiSCSINode", "(sa{sv})", "", 1, "Colour", "s",
+                    "");
+        must_call(f->bus, check, "ssv", interface, "DeleteiSCSINode", "(o)", node);
+        g_assert_true(object_exists(f->bus, node));
 }
 
 /* GLib sends what libsystemd neither sends nor reads. TEXT is in GVariant's text format. */
@@ -206,6 +261,9 @@ static void test_options(Fixture *f, gconstpointer data) {
         INVALID(1, "Roles", "aq", 1, 4);
         INVALID(1, "Roles", "aq", 2, 3, 3);
         INVALID(1, "Roles", "aq", 3, 2, 3, 2);
+        INVALID(1, "Persistent", "s", "true");
+        INVALID(1, "Persistent", "q", 1);
+        INVALID(2, "Persistent", "b", 0, "Persistent", "b", 0);
 #undef INVALID
         must_refuse(f->bus, "InvalidParameter", 5, "CreatePortalGroup", "sa{sv}", "g", 1, "Name", "s", "g");
         must_refuse(f->bus, "InvalidParameter", 5, "CreatePortalGroup", "sa{sv}", "g", 1, "Roles", "aq", 1, 3);
@@ -227,10 +285,16 @@ int main(int argc, char *argv[]) {
                 const char *name;
                 void (*function)(Fixture *f, gconstpointer data);
         } tests[] = {
-                { "/arguments/text-length", test_text_length },   { "/arguments/control-characters", test_control_characters },
-                { "/arguments/messages", test_messages },         { "/arguments/names", test_names },
-                { "/arguments/longest-name", test_longest_name }, { "/arguments/made-name", test_made_name },
-                { "/arguments/unreadable", test_unreadable },     { "/arguments/options", test_options },
+                { "/arguments/text-length", test_text_length },
+                { "/arguments/control-characters", test_control_characters },
+                { "/arguments/messages", test_messages },
+                { "/arguments/names", test_names },
+                { "/arguments/longest-name", test_longest_name },
+                { "/arguments/made-name", test_made_name },
+                { "/arguments/unreadable", test_unreadable },
+                { "/arguments/options", test_options },
+                { "/arguments/batch", test_batch },
+                { "/arguments/check", test_check },
         };
 
         g_test_init(&argc, &argv, NULL);

@@ -6,7 +6,9 @@
 #include "concurrent.h"
 #include "scripted-authority.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #define NODE "iqn.2026-11.org.example:a"
 #define OTHER_PORTAL ROOT_PATH "/tcp/_3127_2e0_2e0_2e1_3a3261" /* 127.0.0.1:3261, made by create_other_portal() */
@@ -16,6 +18,7 @@
 
 #define QUESTIONS_MAX 64u
 #define QUESTIONS_PER_UID_MAX 8u
+#define IDENTITIES_MAX 64u
 
 /* A service with the model backend, a connection of root, and an authority. */
 typedef struct World {
@@ -103,7 +106,8 @@ static void test_answers(void) {
                         g_assert_cmpstr(q->subject_name, ==, unique);
                         g_assert_cmpstr(q->cookie, !=, "");
                         g_assert_cmpuint(q->flags, ==, interactive ? 1 : 0);
-                        g_assert_true(g_str_has_prefix(q->details, "node=" NODE "\nrole=target\n"));
+                        g_assert_true(
+                                g_str_has_prefix(q->details, "method=CreateiSCSIProtocolEndpoint\nnode=" NODE "\nrole=target\n"));
                         g_assert_false(q->cancelled);
 
                         if (answer == ANSWER_YES) {
@@ -280,8 +284,8 @@ static void test_limits_first(void) {
                 many = call_start(m);
                 assert_call_fails(many, "LimitReached", 32775);
 
-                /* 1025 bytes */
-                while (digits->len < 1025)
+                /* 2049 bytes */
+                while (digits->len < 2049)
                         g_string_append_c(digits, 'A');
                 long_path = g_strconcat("/", digits->str + 1, NULL);
                 longer = call_start(message_new_create_port(mallory, w.node, digits->str, LOOPBACK_PORTAL));
@@ -308,7 +312,8 @@ static void test_limits_first(void) {
                 assert_call_fails(role, "InvalidParameter", 5);
         }
 
-        /* The bus carries 32 MiB, and throws off who sends more: a question that holds what a caller sent must not be larger than that. */
+        /* The bus carries 32 MiB, and throws off who sends more: a question that holds what a caller sent must not be larger than
+         * that. */
         for (size_t size = (32 << 20) - 220; size >= (32 << 20) - 240; size -= 20) {
                 g_autofree char *huge = g_strnfill(size, 'a');
                 g_autoptr(Call) c = call_start(message_new(mallory, "CreatePortalGroup", "sa{sv}", huge, 0));
@@ -345,9 +350,11 @@ static void test_limits_first(void) {
 
 /* What was true when the question was asked need not be when it is answered. */
 static void test_validated_again(void) {
-        g_autoptr(Call) a = NULL, b = NULL, deleted = NULL, malformed = NULL, portal = NULL;
-        g_autofree char *path = NULL;
+        g_autoptr(Call) a = NULL, b = NULL, deleted = NULL, malformed = NULL, taken = NULL, portal = NULL;
+        g_autofree char *path = NULL, *free_portal = NULL;
+        sd_bus_error e = SD_BUS_ERROR_NULL;
         sd_bus *alice, *mallory;
+        unsigned n_asked;
         World w;
 
         world_open(&w, service_new("--target-backend=model", NULL), ANSWER_LATER);
@@ -373,15 +380,18 @@ static void test_validated_again(void) {
         answer_all(w.authority, ANSWER_YES);
         assert_call_fails(portal, "TCPProtocolEndpointInUse", 4102);
 
-        /* The rules come after the grant: a caller without permission learns nothing of what exists. */
+        /* What would be refused anyway costs nobody a password. */
+        n_asked = w.authority->asked->len;
         malformed = call_start(message_new_create_port(alice, w.node, "xyz", LOOPBACK_PORTAL));
-        wait_for_open(w.authority, 1);
-        g_assert_null(malformed->reply);
-        answer_all(w.authority, ANSWER_YES);
         assert_call_fails(malformed, "InvalidParameter", 5);
+        taken = call_start(message_new_create_port(alice, w.node, "00000000000A", LOOPBACK_PORTAL));
+        assert_call_fails(taken, "IdentifierInUse", 4098);
+        g_assert_cmpuint(w.authority->asked->len, ==, n_asked);
 
         /* The node goes. */
-        deleted = call_start(message_new_create_port(alice, w.node, "", LOOPBACK_PORTAL));
+        free_portal = call_for_path(w.root, &e, "CreateTCPProtocolEndpoint", "oqoa{sv}", ROOT_PATH "/ip/_3127_2e0_2e0_2e1", 3262,
+                                    DEFAULT_GROUP, 0);
+        deleted = call_start(message_new_create_port(alice, w.node, "", free_portal));
         wait_for_open(w.authority, 1);
         sd_bus_message_unref(call_service(w.root, NULL, "DeleteiSCSINode", "o", w.node));
         g_assert_false(object_exists(w.root, w.node));
@@ -394,7 +404,8 @@ static void test_validated_again(void) {
         world_close(&w);
 }
 
-/* SIGTERM with questions open, which polkit drops when who asked leaves the bus: the service ends at once, and has done nothing. */
+/* SIGTERM with questions open, which polkit drops when who asked leaves the bus: the service ends at once, and has done
+ * nothing. */
 static void test_stopped(void) {
         g_autofree char *before = NULL, *after = NULL;
         g_autoptr(Call) a = NULL, b = NULL;
@@ -422,6 +433,94 @@ static void test_stopped(void) {
         world_close(&w);
 }
 
+/* How often the bus was asked for a caller's uid, as a monitor of the bus has written it into FILE. */
+static unsigned uid_questions(const char *file) {
+        g_autofree char *text = NULL;
+        unsigned n = 0;
+
+        loop_for(300);
+        g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
+        for (const char *at = text; (at = strstr(at, "member=GetConnectionUnixUser")); at++)
+                n++;
+        return n;
+}
+
+static void make_a_change(sd_bus *caller) {
+        g_autoptr(Call) c = call_start(message_new_create_node(caller, NODE));
+
+        call_wait(c);
+        assert_call_fails(c, "NameInUse", 32777);
+}
+
+/* The bus is asked about a caller once, as long as it stays and there are not too many others. */
+static void test_identities(void) {
+        g_autofree char *file = g_build_filename(g_getenv("SURROUNDINGS_DIR"), "monitor", NULL),
+                        *command = g_strdup_printf("exec dbus-monitor --system member=GetConnectionUnixUser >%s", file);
+        const char *argv[] = { "sh", "-c", command, NULL };
+        sd_bus *alice, *other;
+        unsigned before;
+        World w;
+        GPid pid;
+
+        world_open(&w, service_new("--target-backend=model", NULL), ANSWER_YES);
+        g_assert_true(g_spawn_async(NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid,
+                                    NULL));
+        loop_for(1000);
+        before = uid_questions(file);
+
+        alice = caller_new("alice");
+        for (int i = 0; i < 3; i++)
+                make_a_change(alice);
+        g_assert_cmpuint(uid_questions(file), ==, before + 1);
+
+        for (unsigned i = 0; i < IDENTITIES_MAX; i++) {
+                other = caller_new("mallory");
+                make_a_change(other);
+                caller_leave(other);
+        }
+        g_assert_cmpuint(uid_questions(file), ==, before + 1 + IDENTITIES_MAX);
+        make_a_change(alice);
+        g_assert_cmpuint(uid_questions(file), ==, before + 2 + IDENTITIES_MAX);
+
+        caller_leave(alice);
+        g_assert_cmpint(kill(pid, SIGTERM), ==, 0);
+        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+        world_close(&w);
+}
+
+/* Calls that are sent without waiting come to polkit in their order, also while the bus is asked who their caller is. */
+static void test_order(void) {
+        Call *calls[QUESTIONS_PER_UID_MAX];
+        World w;
+
+        world_open(&w, service_new("--target-backend=model", NULL), ANSWER_NO);
+        for (int round = 0; round < 20; round++) {
+                sd_bus *alice = caller_new("alice");
+                unsigned first = w.authority->asked->len;
+
+                for (unsigned i = 0; i < G_N_ELEMENTS(calls); i++) {
+                        g_autofree char *name = g_strdup_printf("iqn.2026-11.org.example:n%u", i);
+
+                        calls[i] = call_start(message_new_create_node(alice, name));
+                        g_assert_cmpint(sd_bus_flush(alice), >=, 0);
+                        if (i == (unsigned) round % 4)
+                                g_usleep((unsigned) round * 50);
+                }
+                for (unsigned i = 0; i < G_N_ELEMENTS(calls); i++) {
+                        assert_call_fails(calls[i], ACCESS_DENIED, 0);
+                        call_free(calls[i]);
+                }
+                for (unsigned i = 0; i < G_N_ELEMENTS(calls); i++) {
+                        const Asked *q = g_ptr_array_index(w.authority->asked, first + i);
+                        g_autofree char *name = g_strdup_printf("node=iqn.2026-11.org.example:n%u\n", i);
+
+                        g_assert_nonnull(strstr(q->details, name));
+                }
+                caller_leave(alice);
+        }
+        world_close(&w);
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/authority/answers", test_answers);
@@ -431,5 +530,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/authority/limits-first", test_limits_first);
         g_test_add_func("/authority/validated-again", test_validated_again);
         g_test_add_func("/authority/stopped", test_stopped);
+        g_test_add_func("/authority/identities", test_identities);
+        g_test_add_func("/authority/order", test_order);
         return g_test_run();
 }

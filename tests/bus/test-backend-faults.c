@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Each verb that a method calls at the backend fails in each way in which it can: what the caller hears, and that nothing is left of it. */
+/* Each verb that a method calls at the backend fails in each way in which it can: what the caller hears, and that nothing is left
+ * of it. */
 
 #include "fault-base.h"
 
 #include <string.h>
 
-#define ALWAYS "Busy BackendUnavailable Failed InvalidParameter"
+#define ALWAYS "Busy Stuck BackendUnavailable Failed InvalidParameter Timeout ForeignObjectInside"
 #define OF_PORTALS "TCPProtocolEndpointInUse AddressInUse AddressOverlap PortalShadowed ScopeMissing"
 
 /* VERB's call number NTH of OPERATION, and the errors that org.iscsi.Backend lets it give (Degraded is told of elsewhere). */
@@ -18,16 +19,16 @@ typedef struct Step {
 } Step;
 
 static const Step steps[] = {
-        { &operation_create_port, "CreateTargetPort", 1, ALWAYS " " OF_PORTALS " IdentifierInUse" },
-        { &operation_delete_port, "DeleteTargetPort", 1, ALWAYS " SessionsActive" },
-        { &operation_bind, "BindPortal", 1, ALWAYS " " OF_PORTALS " ProtocolEndpointNonExistent" },
-        { &operation_unbind, "UnbindPortal", 1, ALWAYS },
-        { &operation_create_node, "CreateNode", 1, ALWAYS " NameInUse" },
-        { &operation_delete_node, "CheckSessions", 1, ALWAYS " SessionsActive" },
-        { &operation_delete_node, "DeleteTargetPort", 1, ALWAYS " SessionsActive" },
-        { &operation_delete_node, "DeleteTargetPort", 2, ALWAYS " SessionsActive" },
-        { &operation_delete_node, "DeleteTargetPort", 3, ALWAYS " SessionsActive" },
-        { &operation_delete_node, "DeleteNode", 1, ALWAYS },
+        { &operation_create_port, "create-port", 1, ALWAYS " " OF_PORTALS " IdentifierInUse NameInUse" },
+        { &operation_delete_port, "delete-port", 1, ALWAYS " SessionsActive" },
+        { &operation_bind, "bind-portal", 1, ALWAYS " " OF_PORTALS " ProtocolEndpointNonExistent" },
+        { &operation_unbind, "unbind-portal", 1, ALWAYS },
+        { &operation_create_node, "create-node", 1, ALWAYS " NameInUse" },
+        { &operation_delete_node, "check-sessions", 1, ALWAYS " SessionsActive" },
+        { &operation_delete_node, "delete-port", 1, ALWAYS " SessionsActive" },
+        { &operation_delete_node, "delete-port", 2, ALWAYS " SessionsActive" },
+        { &operation_delete_node, "delete-port", 3, ALWAYS " SessionsActive" },
+        { &operation_delete_node, "delete-node", 1, ALWAYS },
 };
 
 /* A worker is lost, or says what it may not. */
@@ -35,14 +36,15 @@ static const struct {
         const char *behaviour, *error;
         const char *text; /* in the message */
         const char *log;  /* in the service's log */
+        bool lost;        /* nobody knows what was done */
 } behaviours[] = {
-        { "crash-before", "BackendUnavailable", "ended while it did", NULL },
-        { "crash-half", "BackendUnavailable", "ended while it did", NULL },
-        { "crash-after", "BackendUnavailable", "ended while it did", NULL },
-        { "garbage", "UnspecifiedError", "in a form that this service does not know", "instead of" },
-        { "unknown-error", "UnspecifiedError", "What nobody has heard of", "org.example.Error.Unheard" },
+        { "crash-before", "BackendUnavailable", "ended while it did", NULL, true },
+        { "crash-half", "BackendUnavailable", "ended while it did", NULL, true },
+        { "crash-after", "BackendUnavailable", "ended while it did", NULL, true },
+        { "garbage", "UnspecifiedError", "in a form that this service does not know", "instead of", true },
+        { "unknown-error", "UnspecifiedError", "What nobody has heard of", "org.example.Error.Unheard", false },
         /* a name that is the service's own, but no answer to this verb */
-        { "fail LimitReached no-room-in-here", "UnspecifiedError", "no-room-in-here", "Error.LimitReached" },
+        { "fail LimitReached no-room-in-here", "UnspecifiedError", "no-room-in-here", "Error.LimitReached", false },
 };
 
 /* The call before the NTH go well. */
@@ -61,6 +63,12 @@ static void fail_once(Base *b, const Step *step, const char *behaviour, const ch
         plan_step(b, step, behaviour);
         base_assert_fails(b, step->operation, error, text);
         base_assert_untouched(b, what);
+}
+
+/* A removal is done by the next worker. */
+static void go_on_once(Base *b, const Step *step, const char *behaviour) {
+        plan_step(b, step, behaviour);
+        base_assert_works_as_planned(b, step->operation);
 }
 
 static void assert_logged(Base *b, gsize from, const char *text) {
@@ -99,6 +107,13 @@ static void test_lost(gconstpointer data) {
         for (gsize i = 0; i < G_N_ELEMENTS(behaviours); i++) {
                 gsize from = log_length(b);
 
+                if (behaviours[i].lost && step->operation->removes) {
+                        go_on_once(b, step, behaviours[i].behaviour);
+                        assert_logged(b, from, behaviours[i].log);
+                        base_assert_untouched_by_restart(b, behaviours[i].behaviour);
+                        continue;
+                }
+
                 /* Twice: what it is after a restart, and that the next call works without one. */
                 fail_once(b, step, behaviours[i].behaviour, behaviours[i].error, behaviours[i].text);
                 assert_logged(b, from, behaviours[i].log);
@@ -107,6 +122,27 @@ static void test_lost(gconstpointer data) {
                 fail_once(b, step, behaviours[i].behaviour, behaviours[i].error, behaviours[i].text);
                 base_assert_works(b, step->operation);
         }
+}
+
+/* Another program's port appears on the bus once a change has come upon it. */
+static void wait_until_shown(Base *b, unsigned tag) {
+        g_autofree char *path = port_path(BASE_NODE, tag), *managed = NULL;
+
+        for (int i = 0; i < 6000 && !object_exists(b->bus, path); i++)
+                g_usleep(10000);
+        managed = get_property(b->bus, path, "org.iscsi.ProtocolEndpoint", "Managed");
+        g_assert_cmpstr(managed, ==, "false");
+}
+
+/* The other program takes it away again, and the service looks. */
+static void take_away(Base *b, unsigned tag) {
+        g_autofree char *node = node_path(BASE_NODE);
+        sd_bus_error e = SD_BUS_ERROR_NULL;
+
+        fault_remove_port(b->service, BASE_NODE, tag);
+        sd_bus_message_unref(call_service(b->bus, &e, "Reconcile", "o", node));
+        g_assert_false(sd_bus_error_is_set(&e));
+        g_free(signals_take(b->signals));
 }
 
 /* The kernel has a tag that another program made after the service looked. */
@@ -118,25 +154,27 @@ static void test_identifier_taken(void) {
 
         fault_make_port(b->service, BASE_NODE, 4, true, "127.0.0.1:9004\n");
         fault_make_port(b->service, BASE_NODE, 5, true, "127.0.0.1:9005\n");
-        g_free(b->memory);
-        b->memory = fault_memory(b->service);
 
-        base_assert_fails(b, &operation_create_port, "IdentifierInUse", NULL);
-        base_assert_untouched(b, "the caller's Identifier");
-
+        /* The service chooses another one. */
         fault_log_clear(b->service);
         port = call_for_path(b->bus, &e, "CreateiSCSIProtocolEndpoint", "oqsao", node, 3, "", 1, tcp);
         expected = port_path(BASE_NODE, 6);
         g_assert_cmpstr(port, ==, expected);
         log = fault_log(b->service);
-        assert_same_text("CreateTargetPort " BASE_NODE " 4 127.0.0.1:3264\nCreateTargetPort " BASE_NODE
-                         " 5 127.0.0.1:3264\nCreateTargetPort " BASE_NODE " 6 127.0.0.1:3264\n",
+        assert_same_text("create-port " BASE_NODE " 4 127.0.0.1:3264\ncreate-port " BASE_NODE
+                         " 5 127.0.0.1:3264\ncreate-port " BASE_NODE " 6 127.0.0.1:3264\n",
                          log, "tags that were tried");
 
         sd_bus_message_unref(call_service(b->bus, &e, "DeleteiSCSIProtocolEndpoint", "o", port));
         g_assert_false(sd_bus_error_is_set(&e));
-        g_free(signals_take(b->signals));
-        base_assert_untouched(b, "the service's Identifier");
+        fault_remove_port(b->service, BASE_NODE, 5);
+
+        /* The caller's is refused, and the reason can be seen then. */
+        base_assert_fails(b, &operation_create_port, "IdentifierInUse", NULL);
+        wait_until_shown(b, 4);
+        take_away(b, 4);
+        base_assert_untouched(b, "after both");
+        base_assert_works(b, &operation_create_port);
 }
 
 /* There is an end to trying. */
@@ -145,7 +183,7 @@ static void test_all_identifiers_taken(void) {
         g_autoptr(Base) b = base_new();
         sd_bus_error e = SD_BUS_ERROR_NULL;
 
-        fault_plan(b->service, "CreateTargetPort fail IdentifierInUse always-taken\n");
+        fault_plan(b->service, "create-port fail IdentifierInUse always-taken\n");
         g_assert_null(call_service(b->bus, &e, "CreateiSCSIProtocolEndpoint", "oqsao", node, 3, "", 1, tcp));
         assert_error(&e, "IdentifierInUse", 4098);
         base_assert_untouched(b, "no Identifier");
@@ -155,26 +193,26 @@ static void test_all_identifiers_taken(void) {
 
 /* Another port of the same node, which another program made, has the portal. */
 static void test_portal_taken(void) {
+        static const Operation *const operations[] = { &operation_create_port, &operation_bind };
         g_autoptr(Base) b = base_new();
 
-        fault_make_port(b->service, BASE_NODE, 40, true, "127.0.0.1:3264\n");
-        g_free(b->memory);
-        b->memory = fault_memory(b->service);
+        for (gsize i = 0; i < G_N_ELEMENTS(operations); i++) {
+                fault_make_port(b->service, BASE_NODE, 40, true, "127.0.0.1:3264\n");
 
-        base_assert_fails(b, &operation_create_port, "TCPProtocolEndpointInUse", "127.0.0.1:3264");
-        base_assert_untouched(b, "create");
-        base_assert_fails(b, &operation_bind, "TCPProtocolEndpointInUse", "127.0.0.1:3264");
-        base_assert_untouched(b, "bind");
+                /* The kernel knows it, and then the service. */
+                base_assert_fails(b, operations[i], "TCPProtocolEndpointInUse", "127.0.0.1:3264");
+                wait_until_shown(b, 40);
+                fault_log_clear(b->service);
+                base_assert_fails(b, operations[i], "TCPProtocolEndpointInUse", "127.0.0.1:3264");
+                g_assert_cmpuint(fault_log_count(b->service, "Apply"), ==, 0);
 
-        fault_remove_port(b->service, BASE_NODE, 40);
-        g_free(b->memory);
-        b->memory = fault_memory(b->service);
-        base_assert_works(b, &operation_create_port);
-        base_assert_works(b, &operation_bind);
+                take_away(b, 40);
+                base_assert_untouched(b, operations[i]->name);
+                base_assert_works(b, operations[i]);
+        }
 }
 
 static void test_sessions(void) {
-        g_autofree char *log = NULL;
         g_autoptr(Base) b = base_new();
 
         fault_set_sessions(b->service, BASE_NODE, 1, true);
@@ -186,8 +224,9 @@ static void test_sessions(void) {
         fault_log_clear(b->service);
         base_assert_fails(b, &operation_delete_node, "SessionsActive", NULL);
         base_assert_untouched(b, "the node's");
-        log = fault_log(b->service);
-        assert_same_text("CheckSessions " BASE_NODE "\n", log, "nothing was deleted");
+        g_assert_cmpuint(fault_log_count(b->service, "check-sessions"), ==, 1);
+        g_assert_cmpuint(fault_log_count(b->service, "delete-port"), ==, 0);
+        g_assert_cmpuint(fault_log_count(b->service, "delete-node"), ==, 0);
 
         fault_set_sessions(b->service, BASE_NODE, 3, false);
         base_assert_works(b, &operation_delete_port);
@@ -200,10 +239,10 @@ static void test_lies(void) {
         g_autoptr(Base) b = base_new();
         sd_bus_error e = SD_BUS_ERROR_NULL;
 
-        fault_plan(b->service, "CreateTargetPort lie\n");
+        fault_plan(b->service, "create-port lie\n");
         sd_bus_message_unref(operation_create_port.call(b, &e));
         g_assert_false(sd_bus_error_is_set(&e));
-        fault_plan(b->service, "DeleteTargetPort lie\n");
+        fault_plan(b->service, "delete-port lie\n");
         sd_bus_message_unref(operation_delete_port.call(b, &e));
         g_assert_false(sd_bus_error_is_set(&e));
         memory = fault_memory(b->service);
@@ -214,7 +253,7 @@ static void test_lies(void) {
         fault_log_clear(b->service);
         service_start(b->service);
 
-        g_assert_cmpuint(fault_log_count(b->service, "RestoreTargetPort"), ==, 1);
+        g_assert_cmpuint(fault_log_count(b->service, "make-port"), ==, 1);
         managed = get_property(b->bus, port, "org.iscsi.ProtocolEndpoint", "Managed");
         g_assert_cmpstr(managed, ==, "true");
         g_free(managed);
@@ -222,6 +261,20 @@ static void test_lies(void) {
         g_assert_cmpstr(managed, ==, "false"); /* what was not deleted belongs to nobody that we know */
 }
 
+static void wait_for_node_state(Base *b, const char *state) {
+        gint64 end = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
+        g_autofree char *node = node_path(BASE_NODE), *now = get_property(b->bus, node, "org.iscsi.Node", "EnabledState");
+
+        while (!g_str_equal(now, state)) {
+                g_assert_cmpint(g_get_monotonic_time(), <, end);
+                g_usleep(10000);
+                g_free(now);
+                now = get_property(b->bus, node, "org.iscsi.Node", "EnabledState");
+        }
+}
+
+/* What cannot be looked at is not said to be in force. Nothing else changes, and all is known again by itself once the backend
+ * is there. */
 static void test_unreachable(gconstpointer data) {
         static const Operation *const operations[] = { &operation_create_port, &operation_delete_port, &operation_bind,
                                                        &operation_unbind,      &operation_create_node, &operation_delete_node };
@@ -231,13 +284,52 @@ static void test_unreachable(gconstpointer data) {
         fault_set_socket(b->service, how);
         for (gsize i = 0; i < G_N_ELEMENTS(operations); i++) {
                 base_assert_fails(b, operations[i], "BackendUnavailable", "worker.socket");
-                base_assert_untouched(b, operations[i]->name);
+                wait_for_node_state(b, "0");
         }
 
         fault_set_socket(b->service, FAULT_SOCKET_SERVED);
+        wait_for_node_state(b, "2");
+        g_free(signals_take(b->signals));
+        base_assert_untouched(b, "reachable again");
         for (gsize i = 0; i < G_N_ELEMENTS(operations); i++)
                 base_assert_works(b, operations[i]);
         base_assert_untouched_by_restart(b, "unreachable");
+}
+
+/* A node in both roles: the backend of initiator ports has deleted its part when that of target ports refuses. All of it is
+ * made again at once. */
+static void test_second_backend_refuses(void) {
+        const char *name = "iqn.2026-11.org.example:both", *ip = ROOT_PATH "/ip/_3127_2e0_2e0_2e1";
+        g_autofree char *node = node_path(name), *port = NULL, *status = NULL, *before = NULL, *after = NULL;
+        g_autoptr(Service) s = service_new("--initiator-backend=model", NULL);
+        sd_bus_error e = SD_BUS_ERROR_NULL;
+        sd_bus *bus;
+
+        service_use_fault_backend(s);
+        service_start(s);
+        bus = connect_as("root");
+        sd_bus_message_unref(
+                call_service(bus, &e, "CreateiSCSINode", "sa{sv}", "", 2, "Name", "s", name, "Roles", "aq", 2, 2, 3));
+        g_assert_false(sd_bus_error_is_set(&e));
+        port = call_for_path(bus, &e, "CreateiSCSIProtocolEndpoint", "oqsao", node, 2, "", 1, ip);
+        g_assert_nonnull(port);
+        before = view_objects(bus);
+
+        fault_plan(s, "once delete-node fail Failed cannot");
+        g_assert_null(call_service(bus, &e, "DeleteiSCSINode", "o", node));
+        assert_error(&e, "Failed", 4);
+        sd_bus_message_unref(call_service(bus, &e, "Reconcile", "o", node)); /* ends after the look that the failure caused */
+        g_assert_false(sd_bus_error_is_set(&e));
+        after = view_objects(bus);
+        assert_same_text(before, after, "the node and its initiator port");
+
+        /* And that is what the backend has: it deletes what it does not have as well, but unbinds nothing from it. */
+        sd_bus_message_unref(call_service(bus, &e, "BindiSCSIProtocolEndPoint", "oo", port, ROOT_PATH "/ip/_3a_3a1"));
+        if (sd_bus_error_is_set(&e))
+                g_error("%s", e.message);
+        status = get_property(bus, port, "org.iscsi.ProtocolEndpoint", "OperationalStatus");
+        g_assert_cmpstr(status, ==, "[2]");
+        sd_bus_flush_close_unref(bus);
 }
 
 int main(int argc, char *argv[]) {
@@ -258,6 +350,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/backend-faults/portal-taken", test_portal_taken);
         g_test_add_func("/backend-faults/sessions", test_sessions);
         g_test_add_func("/backend-faults/lies", test_lies);
+        g_test_add_func("/backend-faults/second-backend-refuses", test_second_backend_refuses);
         g_test_add_data_func("/backend-faults/socket-absent", GINT_TO_POINTER(FAULT_SOCKET_ABSENT), test_unreachable);
         g_test_add_data_func("/backend-faults/socket-refused", GINT_TO_POINTER(FAULT_SOCKET_REFUSED), test_unreachable);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The bus policy that is shipped: who may be the service, and what reaches it. Whether the bus or the service refused shows in who answers. */
+/* The bus policy that is shipped: who may be the service, and what reaches it. Whether the bus or the service refused shows in
+ * who answers. */
 
 #include "bus-view.h"
+#include "change/method.h"
 #include "concurrent.h"
 #include "introspected.h"
 
@@ -76,7 +78,8 @@ static void append_nothing(sd_bus_message *m, const char *signature) {
                         g_assert_cmpint(sd_bus_message_append(m, "v", "s", ""), >=, 0);
                         break;
                 case 'a': {
-                        g_autofree char *element = t[1] == '{' ? g_strndup(t + 1, strcspn(t, "}")) : g_strndup(t + 1, 1);
+                        const char *end = t[1] == '{' ? strchr(t, '}') : t[1] == '(' ? strchr(t, ')') : t + 1;
+                        g_autofree char *element = g_strndup(t + 1, (gsize) (end - t));
 
                         g_assert_cmpint(sd_bus_message_open_container(m, 'a', element), >=, 0);
                         g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
@@ -147,9 +150,9 @@ static void world_close(World *w) {
         g_free(w->port);
 }
 
-/* Every method of every object reaches the service: one that is added without its line in the bus policy does not. */
+/* Every method of every object reaches the service: one on an interface without its line in the bus policy does not. */
 static void test_reachable(void) {
-        unsigned n = 0, n_service = 0;
+        unsigned n = 0, n_service = 0, n_methods = 0;
         World w;
 
         world_open(&w);
@@ -174,8 +177,39 @@ static void test_reachable(void) {
                         }
                 }
         }
-        g_assert_cmpuint(n_service, ==, 12);
-        g_assert_cmpuint(n, >, n_service + 6 * 4); /* each object has Introspectable, Peer and Properties */
+        while (methods[n_methods])
+                n_methods++;
+        g_assert_cmpuint(n_service, ==, n_methods + 2); /* two change nothing */
+        g_assert_cmpuint(n, >, n_service + 6 * 4);      /* each object has Introspectable, Peer and Properties */
+        world_close(&w);
+}
+
+static const char *const our_interfaces[] = {
+        "org.iscsi.ConfigurationService", "org.iscsi.Node",        "org.iscsi.ProtocolEndpoint", "org.iscsi.TCPProtocolEndpoint",
+        "org.iscsi.IPProtocolEndpoint",   "org.iscsi.PortalGroup",
+};
+
+/* A method that an interface of ours does not have is answered by the service: a misspelt name is an unknown method, not a lack
+ * of rights. */
+static void test_misspelt(void) {
+        static const char *const members[] = { "NoSuchMethod", "createiscsinode", "BindiSCSIProtocolEndpoint", "Delete" };
+        World w;
+
+        world_open(&w);
+        for (size_t i = 0; i < G_N_ELEMENTS(our_interfaces); i++)
+                for (size_t k = 0; k < G_N_ELEMENTS(members); k++) {
+                        sd_bus *callers[] = { w.mallory, w.root };
+
+                        for (size_t c = 0; c < G_N_ELEMENTS(callers); c++) {
+                                sd_bus_error e = SD_BUS_ERROR_NULL;
+                                g_autofree char *who =
+                                        who_answers(callers[c], ROOT_PATH, our_interfaces[i], members[k], "sa{sv}", &e);
+
+                                g_test_message("%s.%s", our_interfaces[i], members[k]);
+                                g_assert_cmpstr(who, ==, w.unique);
+                                assert_error(&e, "org.freedesktop.DBus.Error.UnknownMethod", 0);
+                        }
+                }
         world_close(&w);
 }
 
@@ -185,10 +219,8 @@ static void test_unlisted(void) {
                 const char *interface, *member;
         } calls[] = {
                 { "org.freedesktop.LogControl1", "Unknown" },
-                { "org.iscsi.ConfigurationService", "NoSuchMethod" },
-                { "org.iscsi.ConfigurationService", "createiscsinode" },
                 { "org.iscsi.ConfigurationService2", "CreateiSCSINode" },
-                { "org.iscsi.Node", "Delete" },
+                { "org.iscsi.configurationservice", "CreateiSCSINode" },
                 { "org.iscsi.Backend", "CreateNode" },
                 { NULL, "CreateiSCSINode" }, /* without an interface, any might be meant */
         };
@@ -226,6 +258,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/bus-policy/own", test_own);
         g_test_add_func("/bus-policy/own-while-it-runs", test_own_while_it_runs);
         g_test_add_func("/bus-policy/reachable", test_reachable);
+        g_test_add_func("/bus-policy/misspelt", test_misspelt);
         g_test_add_func("/bus-policy/unlisted", test_unlisted);
         g_test_add_func("/bus-policy/signals", test_signals);
         return g_test_run();

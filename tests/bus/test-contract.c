@@ -85,8 +85,8 @@ static char *join_sorted(GPtrArray *lines) {
         return g_strjoinv("\n", (char **) lines->pdata);
 }
 
-/* All that an <interface> says, a line per member, with its arguments in their order; "true" is what EmitsChangedSignal is when it is not
- * said. */
+/* All that an <interface> says, a line per member, with its arguments in their order; "true" is what EmitsChangedSignal is when
+ * it is not said. */
 static char *describe_interface(const xmlNode *interface) {
         g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
 
@@ -212,7 +212,8 @@ static GHashTable *get_all(sd_bus *bus, const char *path, const char *interface)
         return table;
 }
 
-/* GetAll, Get and GetManagedObjects (NULL for the root, which is not in it) of an object say the same, and of all that the contract has. */
+/* GetAll, Get and GetManagedObjects (NULL for the root, which is not in it) of an object say the same, and of all that the
+ * contract has. */
 static void check_properties(sd_bus *bus, const char *path, const char *interface, GHashTable *managed) {
         g_autoptr(xmlDoc) contract = read_contract(interface);
         g_autoptr(GHashTable) all = get_all(bus, path, interface);
@@ -504,7 +505,7 @@ static void test_associations(void) {
         sd_bus *bus;
 
         s = start_full_service(&bus);
-        managed = read_managed_objects(bus);
+        managed = read_all_objects(bus);
         assert_association(managed, binds_to, bound_by, 5 + 4); /* of ports, of TCP endpoints */
         assert_association(managed, available, endpoints, 3);
         assert_association(managed, collections, members, 3 + 2); /* default, storage */
@@ -548,7 +549,7 @@ static void test_read_only(void) {
                         n++;
                 }
         }
-        g_assert_cmpuint(n, >, 100);
+        g_assert_cmpuint(n, >, 80);
         {
                 g_autofree char *signals = mirror_take(mirror);
 

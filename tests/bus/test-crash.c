@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The service is killed between any two steps of a change. What was answered with success is there and in force; a change that was not
- * answered is there as a whole or not at all: on the bus, in the store, in the backend. */
+/* The service is killed between any two steps of a change. What was answered with success is there and in force; a change that
+ * was not answered is there as a whole or not at all: on the bus, in the store, in the backend. */
 
 #include "fault-base.h"
 
@@ -119,7 +119,8 @@ static void scene_done(Scene *s) {
         g_free(s->after);
 }
 
-/* The service was killed: restarts it and looks. ANSWERED: the caller had its answer. Leaves things as they were before the operation. */
+/* The service was killed: restarts it and looks. ANSWERED: the caller had its answer. Leaves things as they were before the
+ * operation. */
 static void check_after_kill(Scene *s, bool answered, const char *what) {
         Base *b = s->base;
         g_autofree char *now = NULL, *in_force = NULL, *memory = NULL;
@@ -147,6 +148,7 @@ static GPid inject_kill(Service *s, const char *syscall, unsigned when) {
         g_autofree char *trace = g_strdup_printf("trace=%s", syscall);
         g_autofree char *inject = g_strdup_printf("inject=%s:signal=SIGKILL:when=%u", syscall, when);
         char *argv[] = { (char *) "strace",
+                         (char *) "-f",
                          (char *) "-qq",
                          (char *) "-o",
                          (char *) "/dev/null",
@@ -175,11 +177,11 @@ static GPid inject_kill(Service *s, const char *syscall, unsigned when) {
         g_error("strace does not attach");
 }
 
-/* Whether the service has died: it does so before its caller hears of it. */
-static bool is_killed(Service *s) {
+/* Whether the service has died. Who LOST it hears so before the last of its threads is gone. */
+static bool is_killed(Service *s, bool lost) {
         siginfo_t info = {};
 
-        g_assert_cmpint(waitid(P_PID, (id_t) s->pid, &info, WEXITED | WNOWAIT | WNOHANG), ==, 0);
+        g_assert_cmpint(waitid(P_PID, (id_t) s->pid, &info, WEXITED | WNOWAIT | (lost ? 0 : WNOHANG)), ==, 0);
         return info.si_pid == s->pid;
 }
 
@@ -189,7 +191,7 @@ static bool kill_at(Scene *s, const char *syscall, unsigned when) {
         sd_bus_error e = SD_BUS_ERROR_NULL;
         Base *b = s->base;
         sd_bus_message *reply;
-        bool killed;
+        bool killed, lost;
         GPid strace;
 
         strace = inject_kill(b->service, syscall, when);
@@ -199,11 +201,12 @@ static bool kill_at(Scene *s, const char *syscall, unsigned when) {
         sd_bus_error_free(&e);
 
         /* The answer is not the last that it does: what it does next comes after that. */
-        (void) sd_bus_call_method(b->bus, BUS_NAME, ROOT_PATH, "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, NULL);
-        (void) kill(strace, SIGTERM);
+        lost = sd_bus_call_method(b->bus, BUS_NAME, ROOT_PATH, "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, NULL) < 0 ||
+               !reply;
+        (void) kill(strace, SIGKILL); /* asked to end, it can wait for ever for a thread of a process that is dying */
         (void) waitpid(strace, NULL, 0);
 
-        killed = is_killed(b->service);
+        killed = is_killed(b->service, lost);
         if (killed)
                 check_after_kill(s, reply, what);
         else {

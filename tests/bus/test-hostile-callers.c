@@ -43,7 +43,8 @@ static void flood(void) {
                 }
 }
 
-/* Who a caller is must be known soon, however many calls stand in line: else all places are taken by those of nobody knows whom. */
+/* Who a caller is must be known soon, however many calls stand in line: else all places are taken by those of nobody knows
+ * whom. */
 static void test_flood(void) {
         g_autoptr(Service) s = service_new("--target-backend=model", NULL);
         sd_bus *bus;

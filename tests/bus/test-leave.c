@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Callers that leave the bus, at each moment of a change: what has not begun is not done, what has begun is done to its end, and nothing of
- * them is left behind. */
+/* Callers that leave the bus, at each moment of a change: what has not begun is not done, what has begun is done to its end, and
+ * nothing of them is left behind. */
 
 #include "bus-view.h"
 #include "concurrent.h"
@@ -116,7 +116,7 @@ static void test_before_uid(void) {
         loop_until(log_has_left, w.service);
 
         g_assert_cmpuint(w.authority->asked->len, ==, 0);
-        g_assert_cmpuint(fault_log_count(w.service, "CreateTargetPort"), ==, 0);
+        g_assert_cmpuint(fault_log_count(w.service, "create-port"), ==, 0);
         g_assert_false(port_there(&w, 1));
         assert_questions_free(&w);
         world_close(&w);
@@ -165,7 +165,7 @@ static void test_while_asked(void) {
                 ping(&w);
         }
 
-        g_assert_cmpuint(fault_log_count(w.service, "CreateTargetPort"), ==, 0);
+        g_assert_cmpuint(fault_log_count(w.service, "create-port"), ==, 0);
         g_assert_false(port_there(&w, 1));
         assert_questions_free(&w);
         world_close(&w);
@@ -181,9 +181,9 @@ static void test_while_queued(void) {
         alice = caller_new("alice");
         root = caller_new("root");
 
-        fault_plan(w.service, "once CreateTargetPort hang");
+        fault_plan(w.service, "once create-port hang");
         first = call_start(message_new_create_port(w.root, w.node, "000000000001", w.portals[0]));
-        fault_wait_call(w.service, "CreateTargetPort");
+        fault_wait_call(w.service, "create-port");
         queued = call_start(message_new_create_port(alice, w.node, "000000000002", w.portals[1]));
         wait_for_asked(w.authority, 1);
         root_queued = call_start(message_new_create_port(root, w.node, "000000000003", w.portals[2]));
@@ -198,7 +198,7 @@ static void test_while_queued(void) {
         assert_call_fails(first, "BackendUnavailable", 32773);
         assert_call_succeeds(stays);
 
-        g_assert_cmpuint(fault_log_count(w.service, "CreateTargetPort"), ==, 2);
+        g_assert_cmpuint(fault_log_count(w.service, "create-port"), ==, 2);
         g_assert_false(port_there(&w, 2));
         g_assert_false(port_there(&w, 3));
         assert_questions_free(&w);
@@ -206,7 +206,11 @@ static void test_while_queued(void) {
 }
 
 static bool backend_works(void *userdata) {
-        return fault_log_count(userdata, "CreateTargetPort") > 0;
+        return fault_log_count(userdata, "create-port") > 0;
+}
+
+static bool all_nodes_busy(void *userdata) {
+        return fault_log_count(userdata, "create-port") == 3;
 }
 
 static bool second_port_there(void *userdata) {
@@ -221,7 +225,7 @@ static void test_while_working(void) {
 
         world_open(&w, ANSWER_YES);
         alice = caller_new("alice");
-        fault_plan(w.service, "once CreateTargetPort slow 500");
+        fault_plan(w.service, "once create-port slow 500");
         c = call_start(message_new_create_port(alice, w.node, "000000000002", w.portals[1]));
         loop_until(backend_works, w.service);
         caller_leave(alice);
@@ -232,43 +236,55 @@ static void test_while_working(void) {
         world_close(&w);
 }
 
-/* The whole house is full of granted changes that wait, and their callers leave. dbus-daemon lets the service have 512 matches. */
+/* Granted changes of several users wait for several nodes, more than dbus-daemon lets the service have matches (512), and their
+ * callers leave. All this must be over before the first of them has waited for as long as it may. */
 static void test_crowd(void) {
-        enum { CALLERS = 6, CALLS = 100, BATCH = 5 };
+        enum { CALLERS = 6, CALLS = 100, BATCH = 5, NODES = 3 };
         g_autoptr(GPtrArray) calls = g_ptr_array_new_with_free_func((GDestroyNotify) call_free);
-        g_autoptr(Call) first = NULL;
+        Call *first[NODES];
         sd_bus *callers[CALLERS];
+        char *nodes[NODES];
         World w;
 
         world_open(&w, ANSWER_YES);
-        fault_plan(w.service, "once CreateTargetPort hang");
-        first = call_start(message_new_create_port(w.root, w.node, "000000000001", w.portals[0]));
-        fault_wait_call(w.service, "CreateTargetPort");
+        fault_plan(w.service, "once create-port hang\nonce create-port hang\nonce create-port hang");
+        for (unsigned i = 0; i < NODES; i++) {
+                g_autofree char *name = g_strdup_printf("iqn.2026-11.org.example:crowd-%u", i);
 
-        for (unsigned i = 0; i < CALLERS; i++) {
-                callers[i] = caller_new("alice");
-                for (unsigned k = 0; k < CALLS; k += BATCH) {
+                nodes[i] = create_node(w.root, name);
+                first[i] = call_start(message_new_create_port(w.root, nodes[i], "000000000001", w.portals[0]));
+        }
+        loop_until(all_nodes_busy, w.service);
+
+        for (unsigned i = 0; i < CALLERS; i++)
+                callers[i] = caller_new_uid(70001 + (uid_t) i);
+        for (unsigned k = 0; k < CALLS; k += BATCH) {
+                for (unsigned i = 0; i < CALLERS; i++)
                         for (unsigned l = 0; l < BATCH; l++)
-                                g_ptr_array_add(calls, call_start(message_new_create_port(callers[i], w.node, "", w.portals[1])));
-                        wait_for_asked(w.authority, calls->len);
-                }
+                                g_ptr_array_add(calls, call_start(message_new_create_port(callers[i], nodes[calls->len % NODES],
+                                                                                          "", w.portals[1])));
+                wait_for_asked(w.authority, calls->len);
         }
 
         ping(&w);
-        g_assert_null(first->reply); /* they all wait still */
+        for (unsigned i = 0; i < NODES; i++)
+                g_assert_null(first[i]->reply); /* they all wait still */
         for (guint i = 0; i < calls->len; i++)
                 g_assert_null(((Call *) calls->pdata[i])->reply);
         for (unsigned i = 0; i < CALLERS; i++)
                 caller_leave(callers[i]);
 
-        g_assert_cmpuint(fault_kill_workers(w.service), ==, 1);
-        assert_call_fails(first, "BackendUnavailable", 32773);
-        {
-                g_autoptr(Call) next = call_start(message_new_create_port(w.root, w.node, "000000000002", w.portals[1]));
+        g_assert_cmpuint(fault_kill_workers(w.service), ==, NODES);
+        for (unsigned i = 0; i < NODES; i++) {
+                g_autoptr(Call) next = NULL;
 
+                assert_call_fails(first[i], "BackendUnavailable", 32773);
+                next = call_start(message_new_create_port(w.root, nodes[i], "000000000002", w.portals[1]));
                 assert_call_succeeds(next);
+                call_free(first[i]);
+                g_free(nodes[i]);
         }
-        g_assert_cmpuint(fault_log_count(w.service, "CreateTargetPort"), ==, 2);
+        g_assert_cmpuint(fault_log_count(w.service, "create-port"), ==, 2 * NODES);
         assert_questions_free(&w);
         world_close(&w);
 }
@@ -280,9 +296,9 @@ static void test_stopped(void) {
         World w;
 
         world_open(&w, ANSWER_YES);
-        fault_plan(w.service, "once CreateTargetPort hang");
+        fault_plan(w.service, "once create-port hang");
         works = call_start(message_new_create_port(w.root, w.node, "000000000001", w.portals[0]));
-        fault_wait_call(w.service, "CreateTargetPort");
+        fault_wait_call(w.service, "create-port");
         waits = call_start(message_new_create_port(w.root, w.node, "000000000002", w.portals[1]));
         waits_too = call_start(message_new_create_port(w.root, w.node, "000000000003", w.portals[2]));
         loop_for(50);

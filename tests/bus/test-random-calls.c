@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Random calls with arguments of the right types: each ends well or with a documented error of its method, never with one that cannot happen;
- * the signals tell of everything; and all of it is there after a restart. The seed is in the output: --seed repeats a run. */
+/* Random calls with arguments of the right types: each ends well or with a documented error of its method, never with one that
+ * cannot happen; the signals tell of everything; and all of it is there after a restart. The seed is in the output: --seed
+ * repeats a run. */
 
 #include <string.h>
 
+#include "bus-view.h"
 #include "calls.h"
 #include "mirror.h"
-#include "common/refusal.h"
+#include "change/method.h"
 
 #define N_CALLS 2000
 #define N_CALLS_BETWEEN_LOOKS 40 /* at the objects that there are */
@@ -15,7 +17,10 @@
 typedef struct World {
         Service *service;
         sd_bus *bus;
-        char **paths; /* as of the last look */
+        char **paths;  /* as of the last look */
+        uint16_t role; /* in the call that is being made; 0: it names none */
+        gsize n_methods;
+        GHashTable *done; /* names of the methods that succeeded */
         unsigned n_done;
         unsigned n_refused;
 } World;
@@ -123,167 +128,231 @@ static void append_path(World *w, sd_bus_message *m, const char *part) {
         g_assert_cmpint(sd_bus_message_append_basic(m, 'o', path), >=, 0);
 }
 
-static void append_text(sd_bus_message *m) {
-        g_autofree char *text = one_in(3) ? g_strdup("") : one_in(2) ? random_text() : g_strdup_printf("alias %d", below(30));
-
-        g_assert_cmpint(sd_bus_message_append_basic(m, 's', text), >=, 0);
-}
-
-static void append_identifier(sd_bus_message *m) {
-        g_autofree char *text = NULL;
-
+static char *random_identifier(void) {
         switch (below(5)) {
         case 0:
-                text = g_strdup_printf("%012X", below(16));
-                break;
+                return g_strdup_printf("%012X", below(16));
         case 1:
-                text = g_strdup_printf("%06x%06x", (unsigned) below(0x1000000), (unsigned) below(0x1000000));
-                break;
+                return g_strdup_printf("%06x%06x", (unsigned) below(0x1000000), (unsigned) below(0x1000000));
         case 2:
-                text = random_text();
-                break;
+                return random_text();
         default:
-                text = g_strdup("");
+                return g_strdup("");
         }
-        g_assert_cmpint(sd_bus_message_append_basic(m, 's', text), >=, 0);
 }
 
-static void append_option(sd_bus_message *m) {
-        static const uint16_t roles[][3] = { { 3 }, { 2, 3 }, { 3, 2 }, { 2 }, { 3, 3 }, { 0, 3, 65535 } };
-        static const unsigned n_roles[] = { 1, 2, 2, 1, 2, 3 };
-        g_autofree char *name = random_node_name(), *key = NULL;
-        gint32 i = below(G_N_ELEMENTS(roles));
-        int r;
+/* Mostly one that this host does not have. */
+static char *random_address(void) {
+        static const char *const odd[] = {
+                "127.0.0.1", "::1", "::", "192.0.2.256", "192.0.2.1:3260", "fe80::1", "[2001:db8::1]"
+        };
 
-        switch (below(12)) {
-        case 0:
-                key = random_text();
-                r = sd_bus_message_append(m, "{sv}", key, "s", name);
-                break;
-        case 1:
-                r = sd_bus_message_append(m, "{sv}", one_in(2) ? "Name" : "Roles", "(ba{su})", 1, 1, name, 7);
-                break;
-        case 2:
-        case 3:
-        case 4:
-                g_assert_cmpint(sd_bus_message_open_container(m, 'e', "sv"), >=, 0);
-                g_assert_cmpint(sd_bus_message_append(m, "s", "Roles"), >=, 0);
-                g_assert_cmpint(sd_bus_message_open_container(m, 'v', "aq"), >=, 0);
-                g_assert_cmpint(sd_bus_message_append_array(m, 'q', roles[i], n_roles[i] * sizeof(uint16_t)), >=, 0);
-                g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
-                r = sd_bus_message_close_container(m);
-                break;
+        if (one_in(4))
+                return one_in(3) ? random_text() : g_strdup(PICK(odd));
+        return g_strdup_printf(one_in(2) ? "192.0.2.%d" : "2001:db8::%d", 1 + below(8));
+}
+
+static char *random_value(void) {
+        static const char *const words[] = { "report", "enforce", "", "Report" };
+
+        return one_in(2) ? g_strdup(PICK(words)) : random_text();
+}
+
+static char *random_text_of(const ArgumentSpec *s) {
+        switch (s->means) {
+        case MEANS_NODE_NAME:
+                return random_node_name();
+        case MEANS_IDENTIFIER:
+                return random_identifier();
+        case MEANS_ADDRESS_TEXT:
+                return random_address();
+        case MEANS_VALUE:
+                return random_value();
         default:
-                r = sd_bus_message_append(m, "{sv}", "Name", "s", name);
+                return one_in(3) ? g_strdup("") : one_in(2) ? random_text() : g_strdup_printf("alias %d", below(30));
         }
-        g_assert_cmpint(r, >=, 0);
-}
-
-static void append_options(sd_bus_message *m, int max) {
-        g_assert_cmpint(sd_bus_message_open_container(m, 'a', "{sv}"), >=, 0);
-        for (int n = below(max + 1); n > 0; n--)
-                append_option(m);
-        g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
-}
-
-static void append_portals(World *w, sd_bus_message *m, const char *part) {
-        int n = one_in(30) ? 70 : one_in(20) ? 0 : 1 + below(3);
-
-        g_assert_cmpint(sd_bus_message_open_container(m, 'a', "o"), >=, 0);
-        while (n-- > 0)
-                append_path(w, m, part);
-        g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
 }
 
 static uint16_t random_number(uint16_t first, uint16_t n) {
         return (uint16_t) (one_in(10) ? below(65536) : first + below(n));
 }
 
-static sd_bus_message *random_call(World *w, Method method) {
-        sd_bus_message *m = new_call(w->bus, method_name(method));
-        uint16_t role;
+/* Roles and RequestedState are 2 and 3. */
+static uint16_t random_number_of(World *w, const ArgumentSpec *s) {
+        uint16_t number = s->means == MEANS_TCP_PORT ? random_number(3260, 8) : random_number(2, 2);
 
-        switch (method) {
-        case METHOD_CREATE_ISCSI_PROTOCOL_ENDPOINT:
-                role = random_number(2, 2);
-                append_path(w, m, "/node/");
-                g_assert_cmpint(sd_bus_message_append(m, "q", role), >=, 0);
-                append_identifier(m);
-                append_portals(w, m, role == 2 ? "/ip/" : "/tcp/");
-                break;
-        case METHOD_DELETE_ISCSI_PROTOCOL_ENDPOINT:
-                append_path(w, m, "/endpoint/");
-                break;
-        case METHOD_BIND_ISCSI_PROTOCOL_ENDPOINT:
-        case METHOD_UNBIND_ISCSI_PROTOCOL_ENDPOINT:
-                append_path(w, m, "/endpoint/");
-                append_path(w, m, one_in(4) ? "/ip/" : "/tcp/");
-                break;
-        case METHOD_CREATE_ISCSI_NODE:
-                append_text(m);
-                append_options(m, 3);
-                break;
-        case METHOD_DELETE_ISCSI_NODE:
-                append_path(w, m, "/node/");
-                break;
-        case METHOD_CREATE_TCP_PROTOCOL_ENDPOINT:
-                append_path(w, m, "/ip/");
-                g_assert_cmpint(sd_bus_message_append(m, "q", random_number(3260, 8)), >=, 0);
-                append_path(w, m, one_in(2) ? "/portal_group/default" : "/portal_group/");
-                append_options(m, one_in(20));
-                break;
-        case METHOD_DELETE_TCP_PROTOCOL_ENDPOINT:
-                append_path(w, m, "/tcp/");
-                break;
-        case METHOD_CREATE_PORTAL_GROUP:
-                append_text(m);
-                append_options(m, one_in(20));
-                break;
-        case METHOD_DELETE_PORTAL_GROUP:
-                append_path(w, m, "/portal_group/");
-                break;
-        case METHOD_ADD_TO_PORTAL_GROUP:
-        case METHOD_REMOVE_FROM_PORTAL_GROUP:
-                append_path(w, m, "/portal_group/");
-                append_path(w, m, "/tcp/");
-                break;
-        case _METHOD_MAX:
-                g_assert_not_reached();
+        if (s->means == MEANS_ROLE)
+                w->role = number;
+        return number;
+}
+
+/* Where objects are that S may name. */
+static const char *part_of(World *w, const ArgumentSpec *s) {
+        switch (s->means) {
+        case MEANS_PORT:
+                return "/endpoint/";
+        case MEANS_NETWORK_PORTAL:
+                return w->role == 2 || (w->role == 0 && one_in(4)) ? "/ip/" : "/tcp/";
+        case MEANS_TCP_ENDPOINT:
+                return "/tcp/";
+        case MEANS_ADDRESS:
+                return "/ip/";
+        case MEANS_PORTAL_GROUP:
+                return one_in(2) ? "/portal_group/default" : "/portal_group/";
+        default:
+                return "/node/";
         }
+}
+
+static void append_paths(World *w, sd_bus_message *m, const ArgumentSpec *s) {
+        int n = one_in(30) ? 70 : one_in(20) ? 0 : 1 + below(3);
+
+        g_assert_cmpint(sd_bus_message_open_container(m, 'a', "o"), >=, 0);
+        while (n-- > 0)
+                append_path(w, m, part_of(w, s));
+        g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
+}
+
+static void append_numbers(sd_bus_message *m) {
+        static const uint16_t roles[][3] = { { 3 }, { 2, 3 }, { 3, 2 }, { 2 }, { 3, 3 }, { 0, 3, 65535 } };
+        static const unsigned n_roles[] = { 1, 2, 2, 1, 2, 3 };
+        gint32 i = below(G_N_ELEMENTS(roles));
+
+        g_assert_cmpint(sd_bus_message_append_array(m, 'q', roles[i], n_roles[i] * sizeof(uint16_t)), >=, 0);
+}
+
+static void append_argument(World *w, sd_bus_message *m, const ArgumentSpec *s);
+
+static void append_option(World *w, sd_bus_message *m, const ArgumentSpec *members) {
+        gsize n = argument_specs_count(members);
+        const ArgumentSpec *s = n > 0 ? members + below((gint32) n) : NULL;
+        g_autofree char *key = random_text();
+
+        if (!s || one_in(12)) {
+                g_assert_cmpint(sd_bus_message_append(m, "{sv}", key, "s", key), >=, 0);
+                return;
+        }
+        if (one_in(12)) {
+                g_assert_cmpint(sd_bus_message_append(m, "{sv}", s->name, "(ba{su})", 1, 1, key, 7), >=, 0);
+                return;
+        }
+
+        g_assert_cmpint(sd_bus_message_open_container(m, 'e', "sv"), >=, 0);
+        g_assert_cmpint(sd_bus_message_append(m, "s", s->name), >=, 0);
+        g_assert_cmpint(sd_bus_message_open_container(m, 'v', s->type), >=, 0);
+        append_argument(w, m, s);
+        g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
+        g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
+}
+
+static void append_options(World *w, sd_bus_message *m, const ArgumentSpec *s) {
+        int n = argument_specs_count(s->members) > 0 ? below(4) : one_in(20);
+
+        g_assert_cmpint(sd_bus_message_open_container(m, 'a', "{sv}"), >=, 0);
+        while (n-- > 0)
+                append_option(w, m, s->members);
+        g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
+}
+
+static void append_items(World *w, sd_bus_message *m, const ArgumentSpec *s) {
+        g_autofree char *item = g_strdup(s->type + 1), *fields = g_strndup(s->type + 2, strlen(s->type) - 3);
+        int n = one_in(20) ? 0 : 1 + below(3);
+
+        g_assert_cmpint(sd_bus_message_open_container(m, 'a', item), >=, 0);
+        while (n-- > 0) {
+                g_assert_cmpint(sd_bus_message_open_container(m, 'r', fields), >=, 0);
+                for (const ArgumentSpec *f = s->members; f->name; f++)
+                        append_argument(w, m, f);
+                g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
+        }
+        g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
+}
+
+static void append_argument(World *w, sd_bus_message *m, const ArgumentSpec *s) {
+        g_autofree char *text = NULL;
+
+        if (g_str_equal(s->type, "s")) {
+                text = random_text_of(s);
+                g_assert_cmpint(sd_bus_message_append_basic(m, 's', text), >=, 0);
+        } else if (g_str_equal(s->type, "o"))
+                append_path(w, m, part_of(w, s));
+        else if (g_str_equal(s->type, "q"))
+                g_assert_cmpint(sd_bus_message_append(m, "q", random_number_of(w, s)), >=, 0);
+        else if (g_str_equal(s->type, "b"))
+                g_assert_cmpint(sd_bus_message_append(m, "b", one_in(2)), >=, 0);
+        else if (g_str_equal(s->type, "ao"))
+                append_paths(w, m, s);
+        else if (g_str_equal(s->type, "aq"))
+                append_numbers(m);
+        else if (g_str_equal(s->type, "a{sv}"))
+                append_options(w, m, s);
+        else if (g_str_has_prefix(s->type, "a("))
+                append_items(w, m, s);
+        else
+                g_error("There is a new type of argument: %s", s->type);
+}
+
+static sd_bus_message *random_call(World *w, const Method *method) {
+        sd_bus_message *m = new_call(w->bus, method->name);
+
+        w->role = 0;
+        for (const ArgumentSpec *s = method->in; s->name; s++)
+                append_argument(w, m, s);
         return m;
 }
 
 /* An error of the method's own table or of those that all may answer, with the number that belongs to it. */
-static void assert_documented(Method method, const sd_bus_error *e) {
+static void assert_documented(const Method *method, const sd_bus_error *e) {
         Refusal r = refusal_from_error_name(e->name);
         g_autofree char *end = g_strdup_printf(" (%u)", method_code(method, r));
 
         if (r == REFUSAL_NONE || r == REFUSAL_UNSPECIFIED || method_code(method, r) == refusal_common_code(REFUSAL_UNSPECIFIED) ||
             !g_str_has_suffix(e->message, end))
-                g_error("%s answers %s: %s", method_name(method), e->name, e->message);
+                g_error("%s answers %s: %s", method->name, e->name, e->message);
 }
 
 static void call_at_random(World *w) {
-        static const Method fruitful[] = { METHOD_CREATE_ISCSI_PROTOCOL_ENDPOINT, METHOD_CREATE_TCP_PROTOCOL_ENDPOINT,
-                                           METHOD_BIND_ISCSI_PROTOCOL_ENDPOINT };
-        Method method = (Method) below(_METHOD_MAX);
+        static const char *const fruitful[] = { "CreateiSCSIProtocolEndpoint", "CreateTCPProtocolEndpoint",
+                                                "BindiSCSIProtocolEndPoint" };
+        const Method *method = methods[below((gint32) w->n_methods)];
         sd_bus_error e = SD_BUS_ERROR_NULL;
         sd_bus_message *m;
 
         /* There are to be objects to call for, and some that are bound to each other. */
         if (one_in(2))
-                method = PICK(fruitful);
-        else if (method == METHOD_DELETE_ISCSI_NODE && one_in(2))
-                method = METHOD_CREATE_ISCSI_NODE;
+                method = method_find(PICK(fruitful));
+        else if (g_str_has_prefix(method->name, "DeleteiSCSINode") && !one_in(3))
+                method = method_find("CreateiSCSINode");
 
         m = random_call(w, method);
         if (sd_bus_call(w->bus, m, 0, &e, NULL) < 0) {
                 assert_documented(method, &e);
                 w->n_refused++;
-        } else
+        } else {
                 w->n_done++;
+                g_hash_table_add(w->done, (gpointer) method->name);
+        }
         sd_bus_error_free(&e);
         sd_bus_message_unref(m);
+}
+
+/* What was given back is in the memory of the backend alone, which a restart empties. Returns how many there were. */
+static unsigned adopt_all(World *w) {
+        g_auto(GStrv) paths = list_objects(w->bus);
+        unsigned n = 0;
+
+        for (char **p = paths; *p; p++) {
+                g_autofree char *managed = NULL;
+
+                if (!strstr(*p, "/node/") || strstr(*p, "/endpoint/"))
+                        continue;
+                managed = get_property(w->bus, *p, NODE_INTERFACE, "Managed");
+                if (g_str_equal(managed, "true"))
+                        continue;
+                must_call(w->bus, "AdoptiSCSINode", "o", *p);
+                n++;
+        }
+        return n;
 }
 
 static void test_random(void) {
@@ -291,6 +360,9 @@ static void test_random(void) {
         g_autofree char *before = NULL, *after = NULL, *log = NULL;
         Mirror *mirror;
 
+        while (methods[w.n_methods])
+                w.n_methods++;
+        w.done = g_hash_table_new(g_str_hash, g_str_equal);
         service_start(w.service);
         w.bus = connect_as("root");
         mirror = mirror_new(w.bus);
@@ -307,18 +379,22 @@ static void test_random(void) {
         /* Neither all right nor all wrong, or it would try little. */
         g_assert_cmpuint(w.n_done, >, N_CALLS / 10);
         g_assert_cmpuint(w.n_refused, >, N_CALLS / 10);
+        g_assert_cmpuint(g_hash_table_size(w.done), >, w.n_methods / 2);
 
+        g_test_message("%u nodes were given back", adopt_all(&w));
+        g_free(mirror_take(mirror));
         before = managed_objects_text(w.bus);
         mirror_free(mirror);
         service_stop(w.service);
         service_start(w.service);
         after = managed_objects_text(w.bus);
-        g_assert_cmpstr(before, ==, after);
+        assert_same_text(before, after, "the objects after a restart");
 
         log = service_read_log(w.service);
         g_assert_null(strstr(log, "UnspecifiedError"));
         g_assert_null(strstr(log, "Failed to"));
 
+        g_hash_table_unref(w.done);
         g_strfreev(w.paths);
         sd_bus_flush_close_unref(w.bus);
         service_free(w.service);

@@ -59,9 +59,6 @@ static const struct {
         { "--lio-socket=/a/very/long/path/a/very/long/path/a/very/long/path/a/very/long/path/a/very/long/path/a/very/long/path/a/"
           "very/long/path",
           "/a/very" },
-        { "--state-directory=/no/such/parent/at/all", "/no/such/parent/at/all" },
-        { "--state-directory=", "name a directory" },
-        { "--state-directory=/dev/null", "/dev/null" },
 };
 
 static void test_wrong_options(void) {
@@ -115,10 +112,10 @@ static void test_notify(void) {
 
         service_stop(b->service);
         fd = notify_socket_new(b->service);
-        fault_plan(b->service, "Observe hang\n");
+        fault_plan(b->service, "ListNodes hang\n");
         fault_log_clear(b->service);
         service_spawn(b->service);
-        fault_wait_call(b->service, "Observe");
+        fault_wait_call(b->service, "ListNodes");
         g_assert_false(name_is_owned(b->bus));
         g_assert_cmpint(recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT), ==, -1);
         g_assert_cmpint(errno, ==, EAGAIN);
@@ -139,10 +136,10 @@ static void test_terminated_while_starting(void) {
         g_autoptr(Base) b = base_new();
 
         service_stop(b->service);
-        fault_plan(b->service, "Observe hang\n");
+        fault_plan(b->service, "ListNodes hang\n");
         fault_log_clear(b->service);
         service_spawn(b->service);
-        fault_wait_call(b->service, "Observe");
+        fault_wait_call(b->service, "ListNodes");
         service_stop(b->service);
         fault_plan(b->service, "%s", "");
         service_start(b->service);
@@ -178,6 +175,52 @@ static void test_second_instance(void) {
         base_assert_works(b, &operation_create_port);
 }
 
+/* The service is there without its store: it says why, refuses every change with the reason, and can be read. */
+static void assert_read_only(Service *s, const char *reason) {
+        sd_bus *bus = connect_as("root");
+        g_autofree char *status = get_property(bus, ROOT_PATH, SERVICE_INTERFACE, "StatusDescriptions");
+        sd_bus_error e = SD_BUS_ERROR_NULL;
+
+        assert_says(s, reason);
+        if (!strstr(status, reason))
+                g_error("\"%s\" is not in the service's status: %s", reason, status);
+
+        g_assert_null(call_service(bus, &e, "CreatePortalGroup", "sa{sv}", "g", 0));
+        if (!strstr(e.message, reason))
+                g_error("\"%s\" is not in the refusal: %s", reason, e.message);
+        assert_error(&e, "StoreUnavailable", 32781);
+        g_assert_true(object_exists(bus, DEFAULT_GROUP));
+        sd_bus_flush_close_unref(bus);
+}
+
+/* What cannot be a state directory: the service waits until it can. */
+static void test_wrong_directories(void) {
+        static const struct {
+                const char *option, *says;
+        } rows[] = {
+                { "--state-directory=/no/such/parent/at/all", "/no/such/parent/at/all" },
+                { "--state-directory=", "name a directory" },
+                { "--state-directory=/dev/null", "/dev/null" },
+        };
+
+        for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+                g_autoptr(Service) s = service_new("--target-backend=model", rows[i].option, NULL);
+
+                service_start(s);
+                assert_read_only(s, rows[i].says);
+        }
+}
+
+/* What is in the kernel is shown, and not touched. */
+static void assert_kernel_untouched(Base *b) {
+        g_autofree char *memory = fault_memory(b->service), *managed = NULL, *port = port_path(BASE_NODE, 1);
+
+        assert_same_text(b->memory, memory, "what is in force");
+        g_assert_cmpuint(fault_log_count(b->service, "Apply"), ==, 0);
+        managed = get_property(b->bus, port, "org.iscsi.ProtocolEndpoint", "Managed");
+        g_assert_cmpstr(managed, ==, "false");
+}
+
 static char *store_file(Service *s) {
         return g_build_filename(s->state, "ports.db", NULL);
 }
@@ -194,59 +237,90 @@ static void test_newer_store(void) {
         g_assert_true(g_file_get_contents(path, &before, &n_before, NULL));
         fault_log_clear(b->service);
 
-        service_spawn(b->service);
-        assert_ends(b->service, EXIT_FAILURE);
-        assert_says(b->service, path);
-        assert_says(b->service, "version 99");
+        service_start(b->service);
+        assert_read_only(b->service, path);
+        assert_read_only(b->service, "version 99");
+        assert_read_only(b->service, "install the version that wrote it");
+        assert_kernel_untouched(b);
         g_assert_true(g_file_get_contents(path, &after, &n_after, NULL));
         g_assert_cmpmem(before, n_before, after, n_after);
-        g_assert_cmpuint(fault_log_count(b->service, "Observe"), ==, 0);
 
         dir = g_dir_open(b->service->state, 0, NULL);
         for (const char *name = g_dir_read_name(dir); name; name = g_dir_read_name(dir))
-                g_assert_false(g_str_has_prefix(name, "ports.db.damaged"));
+                g_assert_false(g_str_has_prefix(name, "ports.db.old"));
 
-        run_command("sqlite3", path, "PRAGMA user_version = 1", NULL);
+        service_stop(b->service);
+        run_command("sqlite3", path, "PRAGMA user_version = 2", NULL);
         service_start(b->service);
         g_free(signals_take(b->signals));
         base_assert_untouched(b, "the version that it knows");
 }
 
-/* A damaged store costs what was in it, and no more: it is kept, everybody can read where, and the ports go on. */
+/* Runs iscsi-configd --new-store on the service's state, and returns what it says. */
+static char *begin_new_store(Service *s, int *ret_status) {
+        g_autofree char *state = g_strconcat("--state-directory=", s->state, NULL);
+        const char *argv[] = { g_getenv("ISCSI_CONFIGD"), "--new-store", state, NULL };
+        g_autofree char *out = NULL, *err = NULL;
+        g_autoptr(GError) error = NULL;
+
+        g_spawn_sync(NULL, (char **) argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, &out, &err, ret_status, &error);
+        g_assert_no_error(error);
+        return g_strconcat(out, err, NULL);
+}
+
+/* A damaged store is nobody's to throw away but the administrator's, who is told how. Nothing is touched in the backend
+ * meanwhile. */
 static void test_damaged_store(void) {
-        g_autofree char *path = NULL, *text = NULL, *kept = NULL, *managed = NULL, *port = port_path(BASE_NODE, 1),
-                        *content = NULL;
-        g_autofree char *memory = NULL;
+        static const char garbage[] = "this is not a database, and it is long enough to be told from an empty one";
+        g_autofree char *path = NULL, *kept = NULL, *managed = NULL, *port = port_path(BASE_NODE, 1), *content = NULL,
+                        *text = NULL, *memory = NULL;
         g_autoptr(Base) b = base_new();
         const char *name;
+        int status;
+
+        /* Not while the service has it. */
+        text = begin_new_store(b->service, &status);
+        g_assert_cmpint(status, !=, 0);
+        g_assert_nonnull(strstr(text, "stop it first"));
+        base_assert_untouched(b, "while the service runs");
 
         service_stop(b->service);
         path = store_file(b->service);
-        g_assert_true(g_file_set_contents(path, "this is not a database, and it is long enough to be told from an empty one", -1,
-                                          NULL));
+        g_assert_true(g_file_set_contents(path, garbage, -1, NULL));
         run_command("chown", "iscsi-config:", path, NULL);
+        fault_log_clear(b->service);
         service_start(b->service);
+        assert_read_only(b->service, "is damaged");
+        assert_read_only(b->service, "iscsi-configd --new-store");
+        assert_kernel_untouched(b);
+        g_assert_true(g_file_get_contents(path, &content, NULL, NULL));
+        g_assert_cmpstr(content, ==, garbage);
+        service_stop(b->service);
 
-        text = get_property(b->bus, ROOT_PATH, SERVICE_INTERFACE, "StatusDescriptions");
+        g_free(text);
+        text = begin_new_store(b->service, &status);
+        g_assert_cmpint(status, ==, 0);
         name = strstr(text, path);
         g_assert_nonnull(name);
-        g_assert_nonnull(strstr(name, "ports.db.damaged-"));
-        kept = g_strndup(name, strcspn(name, " "));
+        g_assert_nonnull(strstr(name, "ports.db.old-"));
+        kept = g_strndup(name, strcspn(name, "\n"));
+        if (g_str_has_suffix(kept, "."))
+                kept[strlen(kept) - 1] = '\0';
+        g_free(content);
+        content = NULL;
         g_assert_true(g_file_get_contents(kept, &content, NULL, NULL));
-        g_assert_true(g_str_has_prefix(content, "this is not a database"));
+        g_assert_cmpstr(content, ==, garbage);
 
+        /* Made by root, the new one is the service's. */
+        service_start(b->service);
         managed = get_property(b->bus, port, "org.iscsi.ProtocolEndpoint", "Managed");
         g_assert_cmpstr(managed, ==, "false");
         memory = fault_memory(b->service);
         assert_same_text(b->memory, memory, "what is in force");
 
-        /* The new store holds, and the notice is gone with the next start. */
         sd_bus_message_unref(operation_create_node.call(b, NULL));
         service_stop(b->service);
         service_start(b->service);
-        g_free(text);
-        text = get_property(b->bus, ROOT_PATH, SERVICE_INTERFACE, "StatusDescriptions");
-        g_assert_cmpstr(text, ==, "[]");
         g_free(managed);
         g_free(port);
         port = node_path(NEW_NODE);
@@ -273,6 +347,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/service/notify", test_notify);
         g_test_add_func("/service/terminated-while-starting", test_terminated_while_starting);
         g_test_add_func("/service/second-instance", test_second_instance);
+        g_test_add_func("/service/wrong-directories", test_wrong_directories);
         g_test_add_func("/service/newer-store", test_newer_store);
         g_test_add_func("/service/damaged-store", test_damaged_store);
         g_test_add_func("/service/no-bus", test_no_bus);

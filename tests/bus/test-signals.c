@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the service tells with signals, call by call: which, in which order, to the caller and to others, all before the reply; none where
- * nothing changed. That each tells the truth and that none is missing is what mirror.h adds. */
+/* What the service tells with signals, call by call: which, in which order, to the caller and to others, all before the reply;
+ * none where nothing changed. That each tells the truth and that none is missing is what mirror.h adds. */
 
 #include <stdarg.h>
 #include <string.h>
@@ -18,7 +18,7 @@
 #define PORT_1_PATH NODE_PATH "/endpoint/000000000001"
 #define LOOPBACK ROOT_PATH "/ip/_3127_2e0_2e0_2e1"
 #define PORTAL_3261 ROOT_PATH "/tcp/_3127_2e0_2e0_2e1_3a3261"
-#define WILDCARD_PORTAL ROOT_PATH "/tcp/_5b_3a_3a_5d_3a3260"
+#define OTHER_PORTAL ROOT_PATH "/tcp/_5b_3a_3a1_5d_3a3260" /* [::1]:3260 */
 #define GROUP_1 ROOT_PATH "/portal_group/1"
 
 /* A caller and somebody else, both of whom follow the service. */
@@ -128,11 +128,11 @@ static void test_node_with_ports(void) {
         make_port(w);
         call(w, "CreateiSCSIProtocolEndpoint", "oqsao", NODE_PATH, 2, "", 1, LOOPBACK);
         expect(w, "+ " PORT_I, "~ " NODE " -ProtocolEndpoints", "~ ip/127.0.0.1 -BoundBy");
-        call(w, "CreateiSCSIProtocolEndpoint", "oqsao", NODE_PATH, 3, "", 1, WILDCARD_PORTAL);
-        expect(w, "+ " PORT_2, "~ " NODE " -ProtocolEndpoints", "~ tcp/[::]:3260 -BoundBy");
+        call(w, "CreateiSCSIProtocolEndpoint", "oqsao", NODE_PATH, 3, "", 1, OTHER_PORTAL);
+        expect(w, "+ " PORT_2, "~ " NODE " -ProtocolEndpoints", "~ tcp/[::1]:3260 -BoundBy");
 
         call(w, "DeleteiSCSINode", "o", NODE_PATH);
-        expect(w, "- " PORT_2, "~ " NODE " -ProtocolEndpoints", "~ tcp/[::]:3260 -BoundBy", "- " PORT_I,
+        expect(w, "- " PORT_2, "~ " NODE " -ProtocolEndpoints", "~ tcp/[::1]:3260 -BoundBy", "- " PORT_I,
                "~ " NODE " -ProtocolEndpoints", "~ ip/127.0.0.1 -BoundBy", "- " PORT_1, "~ " NODE " -ProtocolEndpoints",
                "~ tcp/127.0.0.1:3260 -BoundBy", "- " NODE);
 }
@@ -157,9 +157,9 @@ static void test_bindings(void) {
         make_portal(w);
         make_port(w);
         call(w, "BindiSCSIProtocolEndPoint", "oo", PORT_1_PATH, PORTAL_3261);
-        expect(w, "~ " PORT_1 " BindsTo", "~ tcp/127.0.0.1:3261 -BoundBy");
+        expect(w, "~ " PORT_1 " BindsTo ListeningOn", "~ tcp/127.0.0.1:3261 -BoundBy");
         call(w, "UnbindiSCSIProtocolEndPoint", "oo", PORT_1_PATH, LOOPBACK_PORTAL);
-        expect(w, "~ " PORT_1 " BindsTo", "~ tcp/127.0.0.1:3260 -BoundBy");
+        expect(w, "~ " PORT_1 " BindsTo ListeningOn", "~ tcp/127.0.0.1:3260 -BoundBy");
 
         call(w, "CreateiSCSIProtocolEndpoint", "oqsao", NODE_PATH, 2, "", 1, LOOPBACK);
         expect(w, "+ " PORT_I, "~ " NODE " -ProtocolEndpoints", "~ ip/127.0.0.1 -BoundBy");
@@ -212,7 +212,7 @@ static void test_refused(void) {
         expect_failure(w, "NameInUse");
         call(w, "DeleteiSCSINode", "o", NODE_PATH "x");
         expect_failure(w, "SCSIProtocolControllerNonExistent");
-        call(w, "CreateiSCSIProtocolEndpoint", "oqsao", NODE_PATH, 3, "000000000001", 1, WILDCARD_PORTAL);
+        call(w, "CreateiSCSIProtocolEndpoint", "oqsao", NODE_PATH, 3, "000000000001", 1, OTHER_PORTAL);
         expect_failure(w, "IdentifierInUse");
         call(w, "DeleteiSCSIProtocolEndpoint", "o", NODE_PATH);
         expect_failure(w, "ProtocolEndpointNonExistent");
@@ -246,44 +246,46 @@ static void test_failed(void) {
         service_use_fault_backend(w->service);
         watch_start(w);
 
-        plan_failure(w, "CreateNode");
+        plan_failure(w, "create-node");
         call(w, "CreateiSCSINode", "sa{sv}", "", 1, "Name", "s", NODE_NAME);
         expect_failure(w, "Failed");
         make_node(w);
         make_portal(w);
 
-        plan_failure(w, "CreateTargetPort");
+        plan_failure(w, "create-port");
         call(w, "CreateiSCSIProtocolEndpoint", "oqsao", NODE_PATH, 3, "", 1, LOOPBACK_PORTAL);
         expect_failure(w, "Failed");
         make_port(w);
 
-        plan_failure(w, "BindPortal");
+        plan_failure(w, "bind-portal");
         call(w, "BindiSCSIProtocolEndPoint", "oo", PORT_1_PATH, PORTAL_3261);
         expect_failure(w, "Failed");
         call(w, "BindiSCSIProtocolEndPoint", "oo", PORT_1_PATH, PORTAL_3261);
-        expect(w, "~ " PORT_1 " BindsTo", "~ tcp/127.0.0.1:3261 -BoundBy");
+        expect(w, "~ " PORT_1 " BindsTo ListeningOn", "~ tcp/127.0.0.1:3261 -BoundBy");
 
-        plan_failure(w, "UnbindPortal");
+        plan_failure(w, "unbind-portal");
         call(w, "UnbindiSCSIProtocolEndPoint", "oo", PORT_1_PATH, PORTAL_3261);
         expect_failure(w, "Failed");
-        plan_failure(w, "DeleteTargetPort");
+        plan_failure(w, "delete-port");
         call(w, "DeleteiSCSIProtocolEndpoint", "o", PORT_1_PATH);
         expect_failure(w, "Failed");
-        plan_failure(w, "DeleteNode");
+        plan_failure(w, "delete-node");
         call(w, "DeleteiSCSINode", "o", NODE_PATH);
         expect_failure(w, "Failed");
 
-        /* What can neither be done nor be undone shows. */
-        fault_plan(w->service, "once DeleteTargetPort fail Degraded half-gone\n");
+        /* What can neither be done nor be undone shows. The service tries again and again, and has nothing new to tell. */
+        fault_plan(w->service, "delete-port fail Degraded half-gone\n");
         call(w, "DeleteiSCSIProtocolEndpoint", "o", PORT_1_PATH);
         expect_at(G_STRLOC, w, "Degraded",
-                  (const char *const[]){ "~ " PORT_1 " EnabledState OperationalStatus StatusDescriptions", NULL });
+                  (const char *const[]){ "~ " PORT_1 " EnabledState OperationalStatus StatusDescriptions ListeningOn",
+                                         "~ " NODE " EnabledState OperationalStatus StatusDescriptions", NULL });
 
         /* A second time its text alone can be new. */
-        fault_plan(w->service, "once DeleteTargetPort fail Degraded half-gone-still\n");
+        fault_plan(w->service, "delete-port fail Degraded half-gone-still\n");
         call(w, "DeleteiSCSIProtocolEndpoint", "o", PORT_1_PATH);
-        expect_at(G_STRLOC, w, "Degraded", (const char *const[]){ "~ " PORT_1 " StatusDescriptions", NULL });
-        fault_plan(w->service, "once DeleteTargetPort fail Degraded half-gone-still\n");
+        expect_at(G_STRLOC, w, "Degraded",
+                  (const char *const[]){ "~ " PORT_1 " StatusDescriptions", "~ " NODE " StatusDescriptions", NULL });
+        fault_plan(w->service, "delete-port fail Degraded half-gone-still\n");
         call(w, "DeleteiSCSIProtocolEndpoint", "o", PORT_1_PATH);
         expect_failure(w, "Degraded");
 }

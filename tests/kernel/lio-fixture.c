@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "common/address.h"
+#include "common/verbs.h"
 
 #define CALL_TIMEOUT_USEC (60u * 1000000u) /* of a machine that is emulated */
 
@@ -100,30 +101,93 @@ void worker_free(Worker *w) {
         g_assert_cmpint(WEXITSTATUS(status), ==, 0);
 }
 
-static Answer finish(Worker *w, sd_bus_message *m) {
+static Answer answer_of(const char *name, const char *message) {
+        Answer a = { .message = g_strdup(message) };
+
+        if (name[0])
+                a.refusal = refusal_from_error_name(name);
+        if (name[0] && a.refusal == REFUSAL_NONE)
+                g_error("unknown error %s: %s", name, message);
+        return a;
+}
+
+static void read_results(sd_bus_message *reply, Results *ret) {
+        GString *warnings = g_string_new(NULL);
+        const char *name, *message, *text;
+
+        g_assert_cmpint(sd_bus_message_enter_container(reply, 'a', "(ss)"), >, 0);
+        while (sd_bus_message_read(reply, "(ss)", &name, &message) > 0) {
+                bool not_done = strcmp(name, BACKEND_ERROR_NOT_DONE) == 0;
+
+                ret->items = g_renew(Answer, ret->items, ret->n + 1);
+                ret->not_done = g_renew(bool, ret->not_done, ret->n + 1);
+                ret->not_done[ret->n] = not_done;
+                ret->items[ret->n++] = answer_of(not_done ? "" : name, message);
+                g_test_message("  %zu: %s %s", ret->n, name, message);
+        }
+        g_assert_cmpint(sd_bus_message_exit_container(reply), >=, 0);
+
+        if (sd_bus_message_at_end(reply, true) == 0) {
+                g_assert_cmpint(sd_bus_message_enter_container(reply, 'a', "s"), >, 0);
+                while (sd_bus_message_read(reply, "s", &text) > 0)
+                        g_string_append_printf(warnings, "%s\n", text);
+        }
+        ret->warnings = g_string_free(warnings, FALSE);
+}
+
+/* Sends M; of a reply with results, they are read. */
+static Results *send_call(Worker *w, sd_bus_message *m) {
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
-        Answer a = {};
+        Results *results = g_new0(Results, 1);
+        sd_bus_message *reply = NULL;
         int r;
 
-        r = sd_bus_call(w->bus, m, 0, &error, NULL);
+        r = sd_bus_call(w->bus, m, 0, &error, &reply);
         if (r < 0) {
-                a.message = g_strdup(error.message ?: g_strerror(-r));
-                a.refusal = error.name ? refusal_from_error_name(error.name) : REFUSAL_NONE;
-                a.lost = a.refusal == REFUSAL_NONE;
-                if (a.lost)
-                        g_test_message("lost: %s %s", error.name ?: "-", a.message);
-                else
-                        g_test_message("%s: %s", error.name, a.message);
-        }
+                results->call.message = g_strdup(error.message ?: g_strerror(-r));
+                results->call.refusal = error.name ? refusal_from_error_name(error.name) : REFUSAL_NONE;
+                results->call.lost = results->call.refusal == REFUSAL_NONE;
+                g_test_message("%s%s: %s", results->call.lost ? "lost: " : "", error.name ?: "-", results->call.message);
+        } else if (g_str_has_prefix(sd_bus_message_get_signature(reply, true), BACKEND_RESULTS_TYPE))
+                read_results(reply, results);
+
         sd_bus_message_unref(m);
+        sd_bus_message_unref(reply);
+        return results;
+}
+
+void results_free(Results *r) {
+        answer_done(&r->call);
+        for (size_t i = 0; i < r->n; i++)
+                answer_done(r->items + i);
+        g_free(r->items);
+        g_free(r->not_done);
+        g_free(r->warnings);
+        g_free(r);
+}
+
+Answer results_answer(Results *r) {
+        Answer a = {};
+
+        if (r->call.lost || r->call.refusal != REFUSAL_NONE)
+                a = r->call, r->call.message = NULL;
+        for (size_t i = 0; i < r->n && a.refusal == REFUSAL_NONE; i++)
+                if (r->items[i].refusal != REFUSAL_NONE)
+                        a = r->items[i], r->items[i].message = NULL;
+
+        /* With one that failed none is a success, and the other way round: this is for requests of one piece. */
+        for (size_t i = 0; i < r->n; i++)
+                if ((a.refusal != REFUSAL_NONE) != (r->not_done[i] || r->items[i].refusal != REFUSAL_NONE))
+                        g_error("operation %zu does not go with the others", i + 1);
+
+        results_free(r);
         return a;
 }
 
 static sd_bus_message *new_call(Worker *w, const char *member) {
         sd_bus_message *m;
 
-        g_assert_cmpint(sd_bus_message_new_method_call(w->bus, &m, NULL, "/org/iscsi/Backend", "org.iscsi.Backend", member), >=,
-                        0);
+        g_assert_cmpint(sd_bus_message_new_method_call(w->bus, &m, NULL, BACKEND_PATH, BACKEND_INTERFACE, member), >=, 0);
         return m;
 }
 
@@ -135,91 +199,209 @@ Answer worker_call(Worker *w, const char *member, const char *types, ...) {
         if (types)
                 g_assert_cmpint(sd_bus_message_appendv(m, types, ap), >=, 0);
         va_end(ap);
-        return finish(w, m);
+        return results_answer(send_call(w, m));
 }
 
-Answer call_node(Worker *w, const char *member, const char *node) {
-        return worker_call(w, member, "s", node);
-}
+static void append_portals(sd_bus_message *m, const char *portals) {
+        g_auto(GStrv) texts = g_strsplit(portals ?: "", " ", -1);
 
-Answer call_port(Worker *w, const char *member, const char *node, uint16_t tag) {
-        return worker_call(w, member, "sq", node, tag);
-}
-
-static void append_portal(sd_bus_message *m, const char *types, const char *text) {
-        char address[IP_ADDRESS_TEXT_MAX];
-        Portal p;
-
-        g_assert_cmpint(portal_from_text(text, &p), ==, 0);
-        g_assert_cmpint(sd_bus_message_append(m, types, ip_address_to_text(&p.address, address), p.port), >=, 0);
-}
-
-Answer call_portals(Worker *w, const char *member, const char *node, uint16_t tag, const char *portals) {
-        g_auto(GStrv) texts = g_strsplit(portals, " ", -1);
-        sd_bus_message *m = new_call(w, member);
-
-        g_assert_cmpint(sd_bus_message_append(m, "sq", node, tag), >=, 0);
         g_assert_cmpint(sd_bus_message_open_container(m, 'a', "(sq)"), >=, 0);
-        for (size_t i = 0; texts[i]; i++)
-                append_portal(m, "(sq)", texts[i]);
+        for (size_t i = 0; texts[i]; i++) {
+                char address[IP_ADDRESS_TEXT_MAX];
+                Portal p;
+
+                g_assert_cmpint(portal_from_text(texts[i], &p), ==, 0);
+                g_assert_cmpint(sd_bus_message_append(m, "(sq)", ip_address_to_text(&p.address, address), p.port), >=, 0);
+        }
         g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
-        return finish(w, m);
 }
 
-Answer call_portal(Worker *w, const char *member, const char *node, uint16_t tag, const char *portal) {
+static void append_identifiers(sd_bus_message *m, const char *name, const char *value) {
+        g_auto(GStrv) numbers = g_strsplit(value, ",", -1);
+
+        g_assert_cmpint(sd_bus_message_open_container(m, 'e', "sv"), >=, 0);
+        g_assert_cmpint(sd_bus_message_append(m, "s", name), >=, 0);
+        g_assert_cmpint(sd_bus_message_open_container(m, 'v', "at"), >=, 0);
+        g_assert_cmpint(sd_bus_message_open_container(m, 'a', "t"), >=, 0);
+        for (size_t i = 0; numbers[i]; i++)
+                g_assert_cmpint(sd_bus_message_append(m, "t", g_ascii_strtoull(numbers[i], NULL, 10)), >=, 0);
+        for (size_t i = 0; i < 3; i++)
+                g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
+}
+
+/* "Force Enabled=0 Expected=1,2" */
+static void append_settings(sd_bus_message *m, const char *settings, GBytes *snapshot) {
+        g_auto(GStrv) words = g_strsplit(settings ?: "", " ", -1);
+
+        g_assert_cmpint(sd_bus_message_open_container(m, 'a', "{sv}"), >=, 0);
+        for (size_t i = 0; words[i]; i++) {
+                g_auto(GStrv) parts = g_strsplit(words[i], "=", 2);
+
+                if (strcmp(parts[0], "Expected") == 0)
+                        append_identifiers(m, parts[0], parts[1]);
+                else
+                        g_assert_cmpint(sd_bus_message_append(m, "{sv}", parts[0], "b", !parts[1] || parts[1][0] == '1'), >=, 0);
+        }
+        if (snapshot) {
+                gsize size;
+                const void *bytes = g_bytes_get_data(snapshot, &size);
+
+                g_assert_cmpint(sd_bus_message_open_container(m, 'e', "sv"), >=, 0);
+                g_assert_cmpint(sd_bus_message_append(m, "s", "Snapshot"), >=, 0);
+                g_assert_cmpint(sd_bus_message_open_container(m, 'v', "ay"), >=, 0);
+                g_assert_cmpint(sd_bus_message_append_array(m, 'y', bytes, size), >=, 0);
+                g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
+                g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
+        }
+        g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
+}
+
+Results *request(Worker *w, const char *member, const char *node, const char *preconditions, const Item *items) {
         sd_bus_message *m = new_call(w, member);
 
-        g_assert_cmpint(sd_bus_message_append(m, "sq", node, tag), >=, 0);
-        append_portal(m, "sq", portal);
-        return finish(w, m);
+        g_assert_cmpint(sd_bus_message_append(m, "s", node), >=, 0);
+        g_assert_cmpint(sd_bus_message_open_container(m, 'a', "(sta(sq)a{sv})"), >=, 0);
+        for (; items->verb; items++) {
+                g_assert_cmpint(sd_bus_message_open_container(m, 'r', "sta(sq)a{sv}"), >=, 0);
+                g_assert_cmpint(sd_bus_message_append(m, "st", items->verb, items->tag), >=, 0);
+                append_portals(m, items->portals);
+                append_settings(m, items->options, items->snapshot);
+                g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
+        }
+        g_assert_cmpint(sd_bus_message_close_container(m), >=, 0);
+        append_settings(m, preconditions, NULL);
+
+        return send_call(w, m);
+}
+
+static Answer call_one(Worker *w, const char *node, Item item) {
+        Item items[] = { item, {} };
+
+        return results_answer(request(w, "Apply", node, NULL, items));
+}
+
+Answer call_node(Worker *w, const char *verb, const char *node) {
+        return call_one(w, node, (Item){ .verb = verb });
+}
+
+Answer call_port(Worker *w, const char *verb, const char *node, uint64_t tag) {
+        return call_one(w, node, (Item){ .verb = verb, .tag = tag });
+}
+
+Answer call_portals(Worker *w, const char *verb, const char *node, uint64_t tag, const char *portals) {
+        return call_one(w, node, (Item){ .verb = verb, .tag = tag, .portals = portals });
+}
+
+Answer call_force(Worker *w, const char *verb, const char *node, uint64_t tag) {
+        return call_one(w, node, (Item){ .verb = verb, .tag = tag, .options = "Force" });
+}
+
+Answer check_sessions(Worker *w, const char *node) {
+        return call_one(w, node, (Item){ .verb = "check-sessions", .options = "All" });
+}
+
+Answer restore_port(Worker *w, const char *node, uint64_t tag, const char *portals) {
+        g_auto(GStrv) texts = g_strsplit(portals, " ", -1);
+        g_autofree Item *items = g_new0(Item, g_strv_length(texts) + 3);
+        size_t n = 0;
+
+        items[n++] = (Item){ .verb = "make-port", .tag = tag };
+        for (size_t i = 0; texts[i]; i++)
+                items[n++] = (Item){ .verb = "bind-portal", .tag = tag, .portals = texts[i] };
+        items[n++] = (Item){ .verb = "enable-port", .tag = tag };
+
+        return results_answer(request(w, "Apply", node, NULL, items));
 }
 
 void answer_done(Answer *a) {
         g_clear_pointer(&a->message, g_free);
 }
 
-char *observe(Worker *w) {
+static sd_bus_message *ask(Worker *w, const char *member, const char *node) {
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         sd_bus_message *reply = NULL;
+
+        if (sd_bus_call_method(w->bus, NULL, BACKEND_PATH, BACKEND_INTERFACE, member, &error, &reply, node ? "s" : NULL, node) <
+            0)
+                g_error("%s: %s", member, error.message);
+        return reply;
+}
+
+static void observe_portals(sd_bus_message *reply, GString *s) {
+        const char *dir, *address, *blank = "";
+        int usable, listening;
+        uint16_t port;
+
+        g_assert_cmpint(sd_bus_message_enter_container(reply, 'a', "(ssqbb)"), >, 0);
+        while (sd_bus_message_read(reply, "(ssqbb)", &dir, &address, &port, &usable, &listening) > 0) {
+                char text[PORTAL_TEXT_MAX];
+                Portal p = { .port = port };
+
+                g_string_append(s, blank);
+                blank = " ";
+                if (usable) {
+                        g_assert_cmpint(ip_address_from_text(address, &p.address), ==, 0);
+                        g_string_append_printf(s, "%s%c", portal_to_text(&p, text), listening ? '+' : '-');
+                } else
+                        g_string_append_printf(s, "%s!", dir);
+        }
+        g_assert_cmpint(sd_bus_message_exit_container(reply), >=, 0);
+}
+
+static void observe_node(Worker *w, const char *node, GString *s) {
+        sd_bus_message *reply = ask(w, "Observe", node);
+        int exists, enabled;
+        const char *dir;
+        uint64_t tag;
+
+        g_assert_cmpint(sd_bus_message_read(reply, "b", &exists), >, 0);
+        g_assert_true(exists);
+        g_assert_cmpint(sd_bus_message_enter_container(reply, 'a', "(stba(ssqbb))"), >, 0);
+        while (sd_bus_message_enter_container(reply, 'r', "stba(ssqbb)") > 0) {
+                g_assert_cmpint(sd_bus_message_read(reply, "stb", &dir, &tag, &enabled), >, 0);
+                g_string_append_printf(s, " %u:%s[", (unsigned) tag, enabled ? "on" : "off");
+                observe_portals(reply, s);
+                g_string_append_c(s, ']');
+                g_assert_cmpint(sd_bus_message_exit_container(reply), >=, 0);
+        }
+        sd_bus_message_unref(reply);
+}
+
+char *observe(Worker *w) {
+        sd_bus_message *reply = ask(w, "ListNodes", NULL);
         GString *s = g_string_new(NULL);
-        const char *node, *address;
-        int enabled, listening;
-        uint16_t tag, port;
-        int r;
+        const char *node;
 
-        r = sd_bus_call_method(w->bus, NULL, "/org/iscsi/Backend", "org.iscsi.Backend", "Observe", &error, &reply, NULL);
-        if (r < 0)
-                g_error("Observe: %s", error.message);
-
-        g_assert_cmpint(sd_bus_message_enter_container(reply, 'a', "(sa(qba(sqb)))"), >, 0);
-        while (sd_bus_message_enter_container(reply, 'r', "sa(qba(sqb))") > 0) {
-                g_assert_cmpint(sd_bus_message_read(reply, "s", &node), >, 0);
+        g_assert_cmpint(sd_bus_message_enter_container(reply, 'a', "s"), >, 0);
+        while (sd_bus_message_read(reply, "s", &node) > 0) {
                 g_string_append_printf(s, "%s%s", s->len > 0 ? " " : "", node);
-                g_assert_cmpint(sd_bus_message_enter_container(reply, 'a', "(qba(sqb))"), >, 0);
-                while (sd_bus_message_enter_container(reply, 'r', "qba(sqb)") > 0) {
-                        const char *blank = "";
-
-                        g_assert_cmpint(sd_bus_message_read(reply, "qb", &tag, &enabled), >, 0);
-                        g_string_append_printf(s, " %u:%s[", tag, enabled ? "on" : "off");
-                        g_assert_cmpint(sd_bus_message_enter_container(reply, 'a', "(sqb)"), >, 0);
-                        while (sd_bus_message_read(reply, "(sqb)", &address, &port, &listening) > 0) {
-                                char text[PORTAL_TEXT_MAX];
-                                Portal p = { .port = port };
-
-                                g_assert_cmpint(ip_address_from_text(address, &p.address), ==, 0);
-                                g_string_append_printf(s, "%s%s%c", blank, portal_to_text(&p, text), listening ? '+' : '-');
-                                blank = " ";
-                        }
-                        g_string_append_c(s, ']');
-                        g_assert_cmpint(sd_bus_message_exit_container(reply), >=, 0);
-                        g_assert_cmpint(sd_bus_message_exit_container(reply), >=, 0);
-                }
-                g_assert_cmpint(sd_bus_message_exit_container(reply), >=, 0);
-                g_assert_cmpint(sd_bus_message_exit_container(reply), >=, 0);
+                observe_node(w, node, s);
         }
 
         sd_bus_message_unref(reply);
         return g_string_free(s, FALSE);
+}
+
+GBytes *snapshot_port(Worker *w, const char *node, uint64_t tag, char **ret_unreadable) {
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        GString *unreadable = g_string_new(NULL);
+        sd_bus_message *reply = NULL;
+        GBytes *snapshot;
+        const char *name;
+        const void *bytes;
+        size_t size;
+
+        if (sd_bus_call_method(w->bus, NULL, BACKEND_PATH, BACKEND_INTERFACE, "Snapshot", &error, &reply, "st", node, tag) < 0)
+                g_error("Snapshot: %s", error.message);
+        g_assert_cmpint(sd_bus_message_read_array(reply, 'y', &bytes, &size), >=, 0);
+        snapshot = g_bytes_new(bytes, size);
+        g_assert_cmpint(sd_bus_message_enter_container(reply, 'a', "s"), >, 0);
+        while (sd_bus_message_read(reply, "s", &name) > 0)
+                g_string_append_printf(unreadable, "%s\n", name);
+        *ret_unreadable = g_string_free(unreadable, FALSE);
+
+        sd_bus_message_unref(reply);
+        return snapshot;
 }
 
 void expect_success(Answer a) {
@@ -250,7 +432,13 @@ static int compare_entries(gconstpointer a, gconstpointer b) {
         return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-static void snapshot_dir(GString *s, const char *path, const char *name) {
+static bool is_writable(const char *path) {
+        struct stat st;
+
+        return stat(path, &st) == 0 && (st.st_mode & S_IWUSR);
+}
+
+static void snapshot_dir(GString *s, const char *path, const char *name, bool full) {
         g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(g_free);
         struct dirent *de;
         DIR *d;
@@ -276,8 +464,8 @@ static void snapshot_dir(GString *s, const char *path, const char *name) {
                 if (entry[0] != 'f')
                         g_string_append_printf(s, "%s\n", child_name);
                 if (entry[0] == 'd')
-                        snapshot_dir(s, child, child_name);
-                if (strcmp(entry, "fenable") == 0) {
+                        snapshot_dir(s, child, child_name, full);
+                if (strcmp(entry, "fenable") == 0 || (full && entry[0] == 'f' && is_writable(child))) {
                         g_autofree char *value = NULL;
 
                         g_assert_true(g_file_get_contents(child, &value, NULL, NULL));
@@ -286,12 +474,20 @@ static void snapshot_dir(GString *s, const char *path, const char *name) {
         }
 }
 
-char *tree_snapshot(void) {
+static char *snapshot_tree(bool full) {
         GString *s = g_string_new(NULL);
 
         if (access(ISCSI, F_OK) == 0)
-                snapshot_dir(s, ISCSI, "");
+                snapshot_dir(s, ISCSI, "", full);
         return g_string_free(s, FALSE);
+}
+
+char *tree_snapshot(void) {
+        return snapshot_tree(false);
+}
+
+char *tree_snapshot_full(void) {
+        return snapshot_tree(true);
 }
 
 void assert_tree(const char *snapshot) {
@@ -349,6 +545,41 @@ void tree_write(const char *path, const char *value) {
         g_autofree char *full = g_strdup_printf("%s/%s", ISCSI, path);
 
         file_write(full, value);
+}
+
+char *tree_read(const char *format, ...) {
+        FORMAT_PATH(path, format);
+        char *value = NULL;
+
+        g_assert_true(g_file_get_contents(path, &value, NULL, NULL));
+        return g_strchomp(value);
+}
+
+void disk_make(void) {
+        g_assert_cmpint(mkdir(TARGET "/core/fileio_7", 0755), ==, 0);
+        g_assert_cmpint(mkdir(TARGET "/" DISK, 0755), ==, 0);
+        file_write(TARGET "/" DISK "/control", "fd_dev_name=/run/disk.img,fd_dev_size=1048576");
+        file_write(TARGET "/" DISK "/enable", "1");
+}
+
+void disk_remove(void) {
+        g_assert_cmpint(rmdir(TARGET "/" DISK), ==, 0);
+        g_assert_cmpint(rmdir(TARGET "/core/fileio_7"), ==, 0);
+        g_assert_cmpint(unlink("/run/disk.img"), ==, 0);
+}
+
+void lun_make(const char *port, unsigned number, const char *initiator) {
+        g_autofree char *lun = g_strdup_printf(ISCSI "/%s/lun/lun_%u", port, number), *link = g_strdup_printf("%s/link", lun);
+
+        g_assert_cmpint(mkdir(lun, 0755), ==, 0);
+        g_assert_cmpint(symlink(TARGET "/" DISK, link), ==, 0);
+        if (initiator) {
+                g_autofree char *mapped = g_strdup_printf(ISCSI "/%s/acls/%s/lun_%u", port, initiator, number),
+                                *mapped_link = g_strdup_printf("%s/link", mapped);
+
+                g_assert_cmpint(mkdir(mapped, 0755), ==, 0);
+                g_assert_cmpint(symlink(lun, mapped_link), ==, 0);
+        }
 }
 
 void assert_enabled(const char *port, bool enabled) {

@@ -12,8 +12,8 @@
 #define ZONE_LO "[fe80::1%lo]:3260"
 
 static void remove_node(Worker *w, const char *node, uint16_t tag) {
-        expect_success(call_port(w, "DeleteTargetPort", node, tag));
-        expect_success(call_node(w, "DeleteNode", node));
+        expect_success(call_port(w, "delete-port", node, tag));
+        expect_success(call_node(w, "delete-node", node));
 }
 
 /* Each of these sets can be had, in any order. */
@@ -43,16 +43,16 @@ static void test_kinds(void) {
         for (size_t i = 0; i < ELEMENTSOF(sets); i++) {
                 g_autofree char *seen = NULL, *expected = g_strdup_printf(NODE_A " 1:on%s", sets[i].seen), *whole = NULL;
 
-                expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, sets[i].portals));
+                expect_success(call_portals(w, "create-port", NODE_A, 1, sets[i].portals));
                 seen = observe(w);
                 g_assert_cmpstr(seen, ==, expected);
 
                 /* What can be made can be restored: as it is, and from nothing. */
                 whole = tree_snapshot();
-                expect_success(call_portals(w, "RestoreTargetPort", NODE_A, 1, sets[i].portals));
+                expect_success(restore_port(w, NODE_A, 1, sets[i].portals));
                 assert_tree(whole);
-                expect_success(call_port(w, "DeleteTargetPort", NODE_A, 1));
-                expect_success(call_portals(w, "RestoreTargetPort", NODE_A, 1, sets[i].portals));
+                expect_success(call_port(w, "delete-port", NODE_A, 1));
+                expect_success(restore_port(w, NODE_A, 1, sets[i].portals));
                 assert_tree(whole);
                 remove_node(w, NODE_A, 1);
                 assert_tree(before);
@@ -67,8 +67,8 @@ static void test_shared(void) {
         for (size_t i = 0; i < ELEMENTSOF(portals); i++) {
                 g_autofree char *both = NULL;
 
-                expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, portals[i]));
-                expect_success(call_portals(w, "CreateTargetPort", NODE_B, 1, portals[i]));
+                expect_success(call_portals(w, "create-port", NODE_A, 1, portals[i]));
+                expect_success(call_portals(w, "create-port", NODE_B, 1, portals[i]));
                 g_free(g_steal_pointer(&seen));
                 seen = observe(w);
                 both = g_strdup_printf(NODE_A " 1:on[%s+] " NODE_B " 1:on[%s+]", portals[i], portals[i]);
@@ -88,21 +88,21 @@ static void test_bind(void) {
         g_autofree char *before = tree_snapshot(), *whole = NULL, *one = NULL;
         g_autoptr(Worker) w = worker_new(NULL, NULL);
 
-        expect_refusal(call_portal(w, "BindPortal", NODE_A, 1, "127.0.0.1:3260"), REFUSAL_ENDPOINT_NON_EXISTENT, "tag 1");
-        expect_success(call_portal(w, "UnbindPortal", NODE_A, 1, "127.0.0.1:3260"));
+        expect_refusal(call_portals(w, "bind-portal", NODE_A, 1, "127.0.0.1:3260"), REFUSAL_ENDPOINT_NON_EXISTENT, "tag 1");
+        expect_success(call_portals(w, "unbind-portal", NODE_A, 1, "127.0.0.1:3260"));
         assert_tree(before);
 
-        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260"));
+        expect_success(call_portals(w, "create-port", NODE_A, 1, "127.0.0.1:3260"));
         one = tree_snapshot();
-        expect_success(call_portal(w, "BindPortal", NODE_A, 1, "[::1]:3260"));
+        expect_success(call_portals(w, "bind-portal", NODE_A, 1, "[::1]:3260"));
         g_assert_true(portal_accepts("[::1]:3260"));
         whole = tree_snapshot();
-        expect_success(call_portal(w, "BindPortal", NODE_A, 1, "[::1]:3260"));
+        expect_success(call_portals(w, "bind-portal", NODE_A, 1, "[::1]:3260"));
         assert_tree(whole);
 
-        expect_success(call_portal(w, "UnbindPortal", NODE_A, 1, "[::1]:3260"));
+        expect_success(call_portals(w, "unbind-portal", NODE_A, 1, "[::1]:3260"));
         g_assert_false(portal_accepts("[::1]:3260"));
-        expect_success(call_portal(w, "UnbindPortal", NODE_A, 1, "[::1]:3260"));
+        expect_success(call_portals(w, "unbind-portal", NODE_A, 1, "[::1]:3260"));
         assert_tree(one);
         remove_node(w, NODE_A, 1);
         assert_tree(before);
@@ -122,10 +122,10 @@ static void test_in_use(void) {
                 tree_mkdir(NODE_A "/tpgt_5/np/%s", spellings[i]);
                 tree_mkdir(NODE_A "/tpgt_6");
                 there = tree_snapshot();
-                expect_refusal(call_portals(w, "CreateTargetPort", NODE_A, 1, "[::1]:3260 127.0.0.1:3260"), REFUSAL_TCP_IN_USE,
+                expect_refusal(call_portals(w, "create-port", NODE_A, 1, "[::1]:3260 127.0.0.1:3260"), REFUSAL_TCP_IN_USE,
                                "group 5");
-                expect_refusal(call_portals(w, "RestoreTargetPort", NODE_A, 1, "127.0.0.1:3260"), REFUSAL_TCP_IN_USE, "group 5");
-                expect_refusal(call_portal(w, "BindPortal", NODE_A, 6, "127.0.0.1:3260"), REFUSAL_TCP_IN_USE, "group 5");
+                expect_refusal(restore_port(w, NODE_A, 1, "127.0.0.1:3260"), REFUSAL_TCP_IN_USE, "group 5");
+                expect_refusal(call_portals(w, "bind-portal", NODE_A, 6, "127.0.0.1:3260"), REFUSAL_TCP_IN_USE, "group 5");
                 assert_tree(there);
                 tree_rmdir(NODE_A "/tpgt_5/np/%s", spellings[i]);
                 tree_rmdir(NODE_A "/tpgt_5");
@@ -160,17 +160,17 @@ static void test_refused(void) {
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 g_autofree char *pair = g_strdup_printf("%s %s", rows[i].existing, rows[i].wanted), *there = NULL;
 
-                expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, rows[i].existing));
+                expect_success(call_portals(w, "create-port", NODE_A, 1, rows[i].existing));
                 there = tree_snapshot();
-                expect_refusal(call_portals(w, "CreateTargetPort", NODE_A, 2, rows[i].wanted), rows[i].refusal, rows[i].existing);
-                expect_refusal(call_portals(w, "CreateTargetPort", NODE_B, 2, rows[i].wanted), rows[i].refusal, NODE_A);
-                expect_refusal(call_portals(w, "RestoreTargetPort", NODE_B, 2, rows[i].wanted), rows[i].refusal, NODE_A);
-                expect_refusal(call_portal(w, "BindPortal", NODE_A, 1, rows[i].wanted), rows[i].refusal, rows[i].existing);
+                expect_refusal(call_portals(w, "create-port", NODE_A, 2, rows[i].wanted), rows[i].refusal, rows[i].existing);
+                expect_refusal(call_portals(w, "create-port", NODE_B, 2, rows[i].wanted), rows[i].refusal, NODE_A);
+                expect_refusal(restore_port(w, NODE_B, 2, rows[i].wanted), rows[i].refusal, NODE_A);
+                expect_refusal(call_portals(w, "bind-portal", NODE_A, 1, rows[i].wanted), rows[i].refusal, rows[i].existing);
                 assert_tree(there);
 
                 /* Another TCP port is no trouble. */
                 if (strcmp(rows[i].wanted, "[::]:3260") == 0) {
-                        expect_success(call_portals(w, "CreateTargetPort", NODE_B, 2, "[::]:3261"));
+                        expect_success(call_portals(w, "create-port", NODE_B, 2, "[::]:3261"));
                         remove_node(w, NODE_B, 2);
                 }
                 remove_node(w, NODE_A, 1);
@@ -178,10 +178,10 @@ static void test_refused(void) {
 
                 /* Both in one request: there the order is ours, and one of the pairs can be had in the other order. */
                 if (strcmp(pair, "[::1]:3260 0.0.0.0:3260") == 0) {
-                        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, pair));
+                        expect_success(call_portals(w, "create-port", NODE_A, 1, pair));
                         remove_node(w, NODE_A, 1);
                 } else {
-                        Answer a = call_portals(w, "CreateTargetPort", NODE_A, 1, pair);
+                        Answer a = call_portals(w, "create-port", NODE_A, 1, pair);
 
                         g_assert_true(a.refusal == REFUSAL_PORTAL_SHADOWED || a.refusal == REFUSAL_ADDRESS_OVERLAP);
                         answer_done(&a);
@@ -205,8 +205,8 @@ static void test_beside(void) {
                 g_autofree char *seen = NULL, *expected = g_strdup_printf(NODE_A " 1:on[%s+] " NODE_B " 1:on[%s+]",
                                                                           rows[i].existing, rows[i].wanted);
 
-                expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, rows[i].existing));
-                expect_success(call_portals(w, "CreateTargetPort", NODE_B, 1, rows[i].wanted));
+                expect_success(call_portals(w, "create-port", NODE_A, 1, rows[i].existing));
+                expect_success(call_portals(w, "create-port", NODE_B, 1, rows[i].wanted));
                 seen = observe(w);
                 g_assert_cmpstr(seen, ==, expected);
                 remove_node(w, NODE_A, 1);
@@ -220,7 +220,7 @@ static void test_kernel_lies(void) {
         g_autofree char *before = tree_snapshot(), *seen = NULL;
         g_autoptr(Worker) w = worker_new(NULL, NULL);
 
-        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260"));
+        expect_success(call_portals(w, "create-port", NODE_A, 1, "127.0.0.1:3260"));
         tree_mkdir(NODE_B);
         tree_mkdir(NODE_B "/tpgt_1");
         tree_mkdir(NODE_B "/tpgt_1/np/[::]:3260");
@@ -228,18 +228,21 @@ static void test_kernel_lies(void) {
         g_assert_cmpstr(seen, ==, NODE_A " 1:on[127.0.0.1:3260+] " NODE_B " 1:off[[::]:3260-]");
 
         /* Whoever finds it there is told, be it to keep or to share. */
-        expect_refusal(call_portals(w, "RestoreTargetPort", NODE_B, 1, "[::]:3260"), REFUSAL_PORTAL_SHADOWED, "127.0.0.1:3260");
+        expect_refusal(restore_port(w, NODE_B, 1, "[::]:3260"), REFUSAL_PORTAL_SHADOWED, "127.0.0.1:3260");
         assert_enabled(NODE_B "/tpgt_1", false);
-        expect_refusal(call_portal(w, "BindPortal", NODE_B, 1, "[::]:3260"), REFUSAL_PORTAL_SHADOWED, "127.0.0.1:3260");
-        expect_refusal(call_portals(w, "CreateTargetPort", "iqn.2026-11.org.iscsi:c", 1, "[::]:3260"), REFUSAL_PORTAL_SHADOWED,
+        expect_refusal(call_portals(w, "bind-portal", NODE_B, 1, "[::]:3260"), REFUSAL_PORTAL_SHADOWED, "127.0.0.1:3260");
+        expect_refusal(call_portals(w, "create-port", "iqn.2026-11.org.iscsi:c", 1, "[::]:3260"), REFUSAL_PORTAL_SHADOWED,
                        "127.0.0.1:3260");
         assert_absent("iqn.2026-11.org.iscsi:c");
 
-        /* The portal that it was taken for goes; its socket stays, since the mistaken one uses it. */
+        /* The portal that it was taken for goes; its socket stays, since the mistaken one uses it. Who wants the same is told,
+         * and the mistaken one can be made again: then it is right. */
         remove_node(w, NODE_A, 1);
-        expect_refusal(call_portals(w, "RestoreTargetPort", NODE_B, 1, "[::]:3260"), REFUSAL_PORTAL_SHADOWED, "nothing listens");
-        expect_success(call_port(w, "DeleteTargetPort", NODE_B, 1));
-        expect_success(call_portals(w, "RestoreTargetPort", NODE_B, 1, "[::]:3260"));
+        expect_refusal(call_portals(w, "create-port", NODE_A, 1, "[::]:3260"), REFUSAL_PORTAL_SHADOWED, "127.0.0.1:3260");
+        expect_success(restore_port(w, NODE_B, 1, "[::]:3260"));
+        g_free(g_steal_pointer(&seen));
+        seen = observe(w);
+        g_assert_cmpstr(seen, ==, NODE_B " 1:on[[::]:3260+]");
         remove_node(w, NODE_B, 1);
         assert_tree(before);
 }
@@ -254,19 +257,19 @@ static void test_zones(void) {
         portal = g_strdup_printf("[fe80::1%%%s]:3260", second);
         both = g_strdup_printf("%s %s", ZONE_LO, portal);
 
-        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, ZONE_LO));
-        expect_refusal(call_portals(w, "CreateTargetPort", NODE_B, 1, portal), REFUSAL_PORTAL_SHADOWED, ZONE_LO);
-        expect_refusal(call_portal(w, "BindPortal", NODE_A, 1, portal), REFUSAL_PORTAL_SHADOWED, ZONE_LO);
+        expect_success(call_portals(w, "create-port", NODE_A, 1, ZONE_LO));
+        expect_refusal(call_portals(w, "create-port", NODE_B, 1, portal), REFUSAL_PORTAL_SHADOWED, ZONE_LO);
+        expect_refusal(call_portals(w, "bind-portal", NODE_A, 1, portal), REFUSAL_PORTAL_SHADOWED, ZONE_LO);
         remove_node(w, NODE_A, 1);
-        expect_refusal(call_portals(w, "CreateTargetPort", NODE_A, 1, both), REFUSAL_PORTAL_SHADOWED, "fe80::1");
-        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, portal));
+        expect_refusal(call_portals(w, "create-port", NODE_A, 1, both), REFUSAL_PORTAL_SHADOWED, "fe80::1");
+        expect_success(call_portals(w, "create-port", NODE_A, 1, portal));
         remove_node(w, NODE_A, 1);
 
         /* Numbers are names of interfaces too. */
         tree_mkdir(NODE_A);
         tree_mkdir(NODE_A "/tpgt_1");
         tree_mkdir(NODE_A "/tpgt_1/np/[fe80::1%%1]:3260");
-        expect_success(call_portals(w, "RestoreTargetPort", NODE_A, 1, ZONE_LO));
+        expect_success(restore_port(w, NODE_A, 1, ZONE_LO));
         assert_absent(NODE_A "/tpgt_1/np/"
                              "[fe80::1%%lo]:3260");
         remove_node(w, NODE_A, 1);
@@ -277,8 +280,8 @@ static void test_scope_missing(void) {
         g_autofree char *before = tree_snapshot();
         g_autoptr(Worker) w = worker_new(NULL, NULL);
 
-        expect_refusal(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260 [fe80::1%nosuch0]:3260"),
-                       REFUSAL_SCOPE_MISSING, "nosuch0");
+        expect_refusal(call_portals(w, "create-port", NODE_A, 1, "127.0.0.1:3260 [fe80::1%nosuch0]:3260"), REFUSAL_SCOPE_MISSING,
+                       "nosuch0");
         assert_tree(before);
 }
 
@@ -305,31 +308,29 @@ static void test_address_in_use(void) {
         int fd;
 
         fd = take_port(AF_INET, 3260, true, true);
-        expect_refusal(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.2:3260 127.0.0.1:3260"), REFUSAL_ADDRESS_IN_USE,
-                       us);
-        expect_refusal(call_portals(w, "CreateTargetPort", NODE_A, 1, "0.0.0.0:3260"), REFUSAL_ADDRESS_IN_USE, us);
-        expect_refusal(call_portals(w, "CreateTargetPort", NODE_A, 1, "[::]:3260"), REFUSAL_ADDRESS_IN_USE, us);
+        expect_refusal(call_portals(w, "create-port", NODE_A, 1, "127.0.0.2:3260 127.0.0.1:3260"), REFUSAL_ADDRESS_IN_USE, us);
+        expect_refusal(call_portals(w, "create-port", NODE_A, 1, "0.0.0.0:3260"), REFUSAL_ADDRESS_IN_USE, us);
+        expect_refusal(call_portals(w, "create-port", NODE_A, 1, "[::]:3260"), REFUSAL_ADDRESS_IN_USE, us);
         assert_tree(before);
-        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, "[::1]:3260"));
-        expect_refusal(call_portal(w, "BindPortal", NODE_A, 1, "127.0.0.1:3260"), REFUSAL_ADDRESS_IN_USE, us);
+        expect_success(call_portals(w, "create-port", NODE_A, 1, "[::1]:3260"));
+        expect_refusal(call_portals(w, "bind-portal", NODE_A, 1, "127.0.0.1:3260"), REFUSAL_ADDRESS_IN_USE, us);
         remove_node(w, NODE_A, 1);
         close(fd);
 
         fd = take_port(AF_INET6, 3260, true, true);
-        expect_refusal(call_portals(w, "CreateTargetPort", NODE_A, 1, "[::1]:3260"), REFUSAL_ADDRESS_IN_USE, us);
-        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260"));
+        expect_refusal(call_portals(w, "create-port", NODE_A, 1, "[::1]:3260"), REFUSAL_ADDRESS_IN_USE, us);
+        expect_success(call_portals(w, "create-port", NODE_A, 1, "127.0.0.1:3260"));
         remove_node(w, NODE_A, 1);
         close(fd);
 
         /* Bound alone, it is in the way too, if it does not share. */
         fd = take_port(AF_INET, 3260, false, false);
-        expect_refusal(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260"), REFUSAL_ADDRESS_IN_USE,
-                       "without listening");
+        expect_refusal(call_portals(w, "create-port", NODE_A, 1, "127.0.0.1:3260"), REFUSAL_ADDRESS_IN_USE, "without listening");
         close(fd);
 
         /* As a probe of another worker is bound. */
         fd = take_port(AF_INET, 3260, false, true);
-        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260"));
+        expect_success(call_portals(w, "create-port", NODE_A, 1, "127.0.0.1:3260"));
         remove_node(w, NODE_A, 1);
         close(fd);
         assert_tree(before);
@@ -341,17 +342,17 @@ static void test_v6_only(void) {
         g_autoptr(Worker) w = worker_new(NULL, NULL);
 
         file_write("/proc/sys/net/ipv6/bindv6only", "1");
-        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260 [::]:3260"));
+        expect_success(call_portals(w, "create-port", NODE_A, 1, "127.0.0.1:3260 [::]:3260"));
         g_assert_true(portal_accepts("127.0.0.1:3260"));
         g_assert_true(portal_accepts("[::1]:3260"));
 
         /* The socket of its own is the older one, so the kernel finds it first. */
-        expect_success(call_portals(w, "CreateTargetPort", NODE_B, 1, "[::]:3260"));
+        expect_success(call_portals(w, "create-port", NODE_B, 1, "[::]:3260"));
         remove_node(w, NODE_B, 1);
         remove_node(w, NODE_A, 1);
 
-        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260"));
-        expect_refusal(call_portals(w, "CreateTargetPort", NODE_B, 1, "[::]:3260"), REFUSAL_PORTAL_SHADOWED, "127.0.0.1:3260");
+        expect_success(call_portals(w, "create-port", NODE_A, 1, "127.0.0.1:3260"));
+        expect_refusal(call_portals(w, "create-port", NODE_B, 1, "[::]:3260"), REFUSAL_PORTAL_SHADOWED, "127.0.0.1:3260");
         remove_node(w, NODE_A, 1);
         file_write("/proc/sys/net/ipv6/bindv6only", "0");
         assert_tree(before);
@@ -370,10 +371,10 @@ static gpointer make_and_remove(gpointer userdata) {
         Caller *c = userdata;
 
         for (unsigned i = 0; i < N_ROUNDS; i++) {
-                c->answer = call_portals(c->worker, "CreateTargetPort", c->node, 1, "127.0.0.1:3260");
+                c->answer = call_portals(c->worker, "create-port", c->node, 1, "127.0.0.1:3260");
                 if (c->answer.lost || c->answer.refusal != REFUSAL_NONE)
                         return NULL;
-                c->answer = call_port(c->worker, "DeleteTargetPort", c->node, 1);
+                c->answer = call_port(c->worker, "delete-port", c->node, 1);
                 if (c->answer.lost || c->answer.refusal != REFUSAL_NONE)
                         return NULL;
         }
@@ -381,8 +382,8 @@ static gpointer make_and_remove(gpointer userdata) {
         return NULL;
 }
 
-/* Nodes that share a portal, made and removed at the same time: while one port goes, the kernel resets the thread of the portal, and
- * another port that comes in this moment does not find the socket. */
+/* Nodes that share a portal, made and removed at the same time: while one port goes, the kernel resets the thread of the portal,
+ * and another port that comes in this moment does not find the socket. */
 static void test_parallel(void) {
         g_autofree char *before = tree_snapshot();
         Caller callers[N_CALLERS] = {};
@@ -398,7 +399,7 @@ static void test_parallel(void) {
                 g_thread_join(threads[i]);
         for (size_t i = 0; i < N_CALLERS; i++) {
                 expect_success(callers[i].answer);
-                expect_success(call_node(callers[i].worker, "DeleteNode", callers[i].node));
+                expect_success(call_node(callers[i].worker, "delete-node", callers[i].node));
                 worker_free(callers[i].worker);
                 g_free(callers[i].node);
         }

@@ -41,6 +41,20 @@ static void log_out(void) {
                 0);
 }
 
+static void await_session(Worker *w) {
+        for (unsigned i = 0; i < 200; i++) {
+                Answer a = check_sessions(w, NODE_A);
+                bool there = a.refusal == REFUSAL_SESSIONS_ACTIVE;
+
+                answer_done(&a);
+                if (there)
+                        return;
+                (void) usleep(100000);
+        }
+
+        g_error("the initiator does not come back");
+}
+
 static void test_sessions(void) {
         g_autofree char *before = tree_snapshot(), *whole = NULL;
         g_autoptr(Worker) w = NULL;
@@ -49,39 +63,62 @@ static void test_sessions(void) {
                 return;
         w = worker_new(NULL, NULL);
 
-        expect_success(call_portals(w, "CreateTargetPort", NODE_A, 1, "127.0.0.1:3260 127.0.0.2:3260"));
-        expect_success(call_node(w, "CheckSessions", NODE_A));
+        expect_success(call_portals(w, "create-port", NODE_A, 1, "127.0.0.1:3260 127.0.0.2:3260"));
+        expect_success(check_sessions(w, NODE_A));
         tree_write(PORT "/attrib/authentication", "0");
         tree_write(PORT "/attrib/generate_node_acls", "1");
 
         /* Without an ACL. */
         log_in();
         whole = tree_snapshot();
-        expect_refusal(call_node(w, "CheckSessions", NODE_A), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
-        expect_refusal(call_port(w, "DeleteTargetPort", NODE_A, 1), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
+        expect_refusal(check_sessions(w, NODE_A), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
+        expect_refusal(call_port(w, "delete-port", NODE_A, 1), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
+        expect_refusal(call_port(w, "disable-port", NODE_A, 1), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
+        expect_refusal(call_port(w, "check-sessions", NODE_A, 1), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
+        expect_success(call_port(w, "check-sessions", NODE_A, 2));
         assert_tree(whole);
         assert_enabled(PORT, true);
 
+        /* A check says what would end, and ends nothing. */
+        g_autoptr(Results) checked = request(
+                w, "Check", NODE_A, NULL,
+                (const Item[]){
+                        { "disable-port", 1 }, { "disable-port", 1, NULL, "Force" }, { "delete-port", 1, NULL, "Force" }, {} });
+        g_assert_cmpint(checked->items[0].refusal, ==, REFUSAL_SESSIONS_ACTIVE);
+        g_assert_cmpint(checked->items[1].refusal, ==, REFUSAL_NONE);
+        g_assert_cmpint(checked->items[2].refusal, ==, REFUSAL_NONE);
+        g_assert_nonnull(strstr(checked->warnings, "Initiator " INITIATOR " is logged in"));
+        expect_refusal(check_sessions(w, NODE_A), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
+
         /* Another node's sessions are not this one's. */
-        expect_success(call_node(w, "CheckSessions", NODE_B));
+        expect_success(check_sessions(w, NODE_B));
 
         /* Portals may come and go meanwhile, the one in use too. */
-        expect_success(call_portal(w, "UnbindPortal", NODE_A, 1, "127.0.0.2:3260"));
-        expect_success(call_portal(w, "UnbindPortal", NODE_A, 1, "127.0.0.1:3260"));
-        expect_refusal(call_node(w, "CheckSessions", NODE_A), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
-        expect_success(call_portal(w, "BindPortal", NODE_A, 1, "127.0.0.1:3260"));
+        expect_success(call_portals(w, "unbind-portal", NODE_A, 1, "127.0.0.2:3260"));
+        expect_success(call_portals(w, "unbind-portal", NODE_A, 1, "127.0.0.1:3260"));
+        expect_refusal(check_sessions(w, NODE_A), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
+        expect_success(call_portals(w, "bind-portal", NODE_A, 1, "127.0.0.1:3260"));
 
         /* An ACL takes the session over: it is told elsewhere then. */
         tree_mkdir(PORT "/acls/" INITIATOR);
         tree_mkdir(PORT "/acls/" INITIATOR "-other");
         g_assert_cmpint(shell("test \"$(tr -d '\\0' <%s/%s/dynamic_sessions)\" = ''", ISCSI, PORT), ==, 0);
-        expect_refusal(call_node(w, "CheckSessions", NODE_A), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
-        expect_refusal(call_port(w, "DeleteTargetPort", NODE_A, 1), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
+        expect_refusal(check_sessions(w, NODE_A), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
+        expect_refusal(call_port(w, "delete-port", NODE_A, 1), REFUSAL_SESSIONS_ACTIVE, INITIATOR);
+
+        /* By force, off and on: the initiator comes back by itself. */
+        expect_success(call_force(w, "disable-port", NODE_A, 1));
+        expect_success(check_sessions(w, NODE_A));
+        assert_there(PORT "/acls/" INITIATOR);
+        expect_success(call_port(w, "enable-port", NODE_A, 1));
+        await_session(w);
+        expect_success(call_force(w, "delete-port", NODE_A, 1));
+        assert_absent(PORT);
 
         log_out();
-        expect_success(call_node(w, "CheckSessions", NODE_A));
-        expect_success(call_port(w, "DeleteTargetPort", NODE_A, 1));
-        expect_success(call_node(w, "DeleteNode", NODE_A));
+        expect_success(check_sessions(w, NODE_A));
+        expect_success(call_port(w, "delete-port", NODE_A, 1));
+        expect_success(call_node(w, "delete-node", NODE_A));
         assert_tree(before);
         initiator_stop();
 }

@@ -1,91 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The whole house on the real kernel: the service, its worker, the target, and initiators that we did not write. Runs inside the throw-away
- * machine, see tests/kernel/run. */
+/* The whole house on the real kernel: the service, its worker, the target, and initiators that we did not write. Runs inside the
+ * throw-away machine, see tests/kernel/run. */
 
-#include <arpa/inet.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fixture.h"
-
-#define FABRIC "/sys/kernel/config/target/iscsi"
-#define NODE_A "iqn.2026-11.org.example:a"
-#define NODE_B "iqn.2026-11.org.example:b"
-#define V6_PORTAL ROOT_PATH "/tcp/_5b_3a_3a1_5d_3a3260"
-#define ANY_PORTAL ROOT_PATH "/tcp/_5b_3a_3a_5d_3a3260"
+#include "service-fixture.h"
 
 static const char *const loopback[] = { LOOPBACK_PORTAL, NULL };
 
-/* As a shell; returns the exit status. */
-static int shell(const char *format, ...) G_GNUC_PRINTF(1, 2);
-static int shell(const char *format, ...) {
-        g_autofree char *command = NULL, *output = NULL, *errors = NULL;
-        const char *argv[] = { "/bin/sh", "-c", NULL, NULL };
-        g_autoptr(GError) error = NULL;
-        int status;
-        va_list ap;
-
-        va_start(ap, format);
-        command = g_strdup_vprintf(format, ap);
-        va_end(ap);
-        argv[2] = command;
-        g_spawn_sync(NULL, (char **) argv, NULL, 0, NULL, NULL, &output, &errors, &status, &error);
-        g_assert_no_error(error);
-        if (status != 0)
-                g_test_message("%s: status 0x%x: %s%s", command, (unsigned) status, output, errors);
-        return status;
-}
-
-static void assert_tree(const char *expected) {
-        g_autofree char *output = NULL;
-        const char *argv[] = { "/bin/sh", "-c",
-                               "cd " FABRIC " 2>/dev/null && for n in iqn.*; do test -d $n && echo $n && for t in $n/tpgt_*; do "
-                               "test -d $t && echo $t $(cat $t/enable) $(ls $t/np); done; done; true",
-                               NULL };
-        g_autoptr(GError) error = NULL;
-
-        g_spawn_sync(NULL, (char **) argv, NULL, 0, NULL, NULL, &output, NULL, NULL, &error);
-        g_assert_no_error(error);
-        g_assert_cmpstr(output, ==, expected);
-}
-
-/* Prepares a service with the real worker, run by WRAPPER (NULL-terminated; may be NULL). */
-static Service *new_service(const char *option, const char *const *wrapper) {
-        g_autoptr(GPtrArray) command = g_ptr_array_new();
-        Service *s = service_new("--log-level=info", option, NULL);
-
-        g_assert_nonnull(g_getenv("ISCSI_BACKEND_LIO"));
-        for (const char *const *w = wrapper; w && *w; w++)
-                g_ptr_array_add(command, (char *) *w);
-        g_ptr_array_add(command, (char *) g_getenv("ISCSI_BACKEND_LIO"));
-        g_ptr_array_add(command, NULL);
-        service_use_worker(s, (const char *const *) command->pdata, "UBSAN_OPTIONS=halt_on_error=1");
-        assert_tree("");
-        return s;
-}
-
-static void call_and_expect(sd_bus *bus, const char *error, unsigned code, const char *member, const char *path) {
-        sd_bus_error e = SD_BUS_ERROR_NULL;
-        sd_bus_message *reply = call_service(bus, &e, member, "o", path);
-
-        if (!error && !reply)
-                g_error("%s: %s", member, e.message);
-        if (error)
-                assert_error(&e, error, code);
-        sd_bus_message_unref(reply);
-}
-
-static void delete_node(sd_bus *bus, const char *node) {
-        call_and_expect(bus, NULL, 0, "DeleteiSCSINode", node);
-}
-
 static void test_portals_and_login(void) {
         const char *both[] = { LOOPBACK_PORTAL, V6_PORTAL, NULL };
-        g_autoptr(Service) s = new_service(NULL, NULL);
+        g_autoptr(Service) s = service_on_target(NULL, NULL);
         g_autofree char *node = NULL, *port = NULL;
         sd_bus *bus;
 
@@ -111,7 +40,7 @@ static void test_portals_and_login(void) {
         g_assert_cmpint(shell("iscsi-inq 'iscsi://[::1]:3260/%s/0' | grep LIO-ORG", NODE_A), ==, 0);
 
         /* the mapping goes with the port, the disk stays */
-        call_and_expect(bus, NULL, 0, "DeleteiSCSIProtocolEndpoint", port);
+        must_call(bus, "DeleteiSCSIProtocolEndpoint", "o", port);
         assert_tree(NODE_A "\n");
         g_assert_cmpint(shell("iscsi-ls iscsi://127.0.0.1"), !=, 0);
         g_assert_cmpint(shell("rmdir /sys/kernel/config/target/core/fileio_0/disk /sys/kernel/config/target/core/fileio_0"), ==,
@@ -122,7 +51,7 @@ static void test_portals_and_login(void) {
 }
 
 static void test_bind_and_unbind(void) {
-        g_autoptr(Service) s = new_service(NULL, NULL);
+        g_autoptr(Service) s = service_on_target(NULL, NULL);
         g_autofree char *node = NULL, *port = NULL;
         sd_bus_error e = SD_BUS_ERROR_NULL;
         sd_bus *bus;
@@ -147,7 +76,7 @@ static void test_bind_and_unbind(void) {
 }
 
 static void test_two_nodes_share_a_portal(void) {
-        g_autoptr(Service) s = new_service(NULL, NULL);
+        g_autoptr(Service) s = service_on_target(NULL, NULL);
         g_autofree char *a = NULL, *b = NULL, *port_a = NULL, *port_b = NULL;
         sd_bus *bus;
 
@@ -160,7 +89,7 @@ static void test_two_nodes_share_a_portal(void) {
         assert_tree(NODE_A "\n" NODE_A "/tpgt_1 1 127.0.0.1:3260\n" NODE_B "\n" NODE_B "/tpgt_1 1 127.0.0.1:3260\n");
         g_assert_cmpint(shell("test $(iscsi-ls iscsi://127.0.0.1 | grep -c 'Portal:127.0.0.1:3260,1') = 2"), ==, 0);
 
-        call_and_expect(bus, NULL, 0, "DeleteiSCSIProtocolEndpoint", port_a);
+        must_call(bus, "DeleteiSCSIProtocolEndpoint", "o", port_a);
         g_assert_cmpint(shell("iscsi-ls iscsi://127.0.0.1 | grep -F %s", NODE_B), ==, 0);
         delete_node(bus, a);
         delete_node(bus, b);
@@ -172,12 +101,12 @@ static sd_bus_message *try_create(sd_bus *bus, sd_bus_error *e, const char *node
         return call_service(bus, e, "CreateiSCSIProtocolEndpoint", "oqsao", node, 3, identifier, 1, portal);
 }
 
-/* What other programs made in the kernel since the service looked. */
+/* What other programs make in the kernel: it counts at once, and when the service has seen it. */
 static void test_conflicts_in_the_kernel(void) {
-        g_autoptr(Service) s = new_service(NULL, NULL);
+        g_autoptr(Service) s = service_on_target(NULL, NULL);
         g_autofree char *node = NULL, *port = NULL, *second = NULL;
+        static const char foreign[] = PORT_1;
         sd_bus_error e = SD_BUS_ERROR_NULL;
-        struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(3260), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         sd_bus *bus;
         int fd;
 
@@ -191,7 +120,7 @@ static void test_conflicts_in_the_kernel(void) {
         assert_error(&e, "IdentifierInUse", 4098);
         port = create_target_port(bus, node, "", loopback); /* chooses the next */
         g_assert_true(g_str_has_suffix(port, "/endpoint/000000000002"));
-        call_and_expect(bus, NULL, 0, "DeleteiSCSIProtocolEndpoint", port);
+        must_call(bus, "DeleteiSCSIProtocolEndpoint", "o", port);
 
         /* a portal of the same node */
         g_assert_cmpint(shell("mkdir " FABRIC "/%s/tpgt_0x1/np/127.0.0.1:3260", NODE_A), ==, 0);
@@ -201,12 +130,17 @@ static void test_conflicts_in_the_kernel(void) {
         g_assert_true(sd_bus_error_has_name(&e, ERROR_PREFIX "PortalShadowed") ||
                       sd_bus_error_has_name(&e, ERROR_PREFIX "AddressOverlap"));
         sd_bus_error_free(&e);
+        await_seen(bus, foreign, PORT_INTERFACE, "BindsTo", "=[" LOOPBACK_PORTAL "]"); /* now by rule */
+        g_assert_null(try_create(bus, &e, node, "000000000005", LOOPBACK_PORTAL));
+        assert_error(&e, "TCPProtocolEndpointInUse", 4102);
+        g_assert_null(try_create(bus, &e, node, "000000000001", V6_PORTAL));
+        assert_error(&e, "IdentifierInUse", 4098);
+        must_refuse(bus, "NotManaged", 32776, "DeleteiSCSIProtocolEndpoint", "o", foreign);
         g_assert_cmpint(shell("rmdir " FABRIC "/%s/tpgt_0x1/np/127.0.0.1:3260 " FABRIC "/%s/tpgt_0x1", NODE_A, NODE_A), ==, 0);
+        await_exists(bus, foreign, false);
 
         /* another program on the TCP port */
-        fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        g_assert_cmpint(bind(fd, (struct sockaddr *) &in, sizeof(in)), ==, 0);
-        g_assert_cmpint(listen(fd, 1), ==, 0);
+        fd = listen_on("127.0.0.1", 3260);
         g_assert_null(try_create(bus, &e, node, "", LOOPBACK_PORTAL));
         g_test_message("%s", e.message);
         assert_error(&e, "AddressInUse", 32768);
@@ -229,7 +163,7 @@ static void wipe(void) {
 
 static void test_restart_with_an_empty_kernel(void) {
         const char *both[] = { LOOPBACK_PORTAL, V6_PORTAL, NULL };
-        g_autoptr(Service) s = new_service(NULL, NULL);
+        g_autoptr(Service) s = service_on_target(NULL, NULL);
         g_autofree char *a = NULL, *b = NULL, *port_a = NULL, *port_b = NULL, *state = NULL;
         sd_bus *bus;
 
@@ -250,10 +184,19 @@ static void test_restart_with_an_empty_kernel(void) {
 
         /* half of it missing */
         service_kill(s);
-        g_assert_cmpint(
-                shell("echo 0 > " FABRIC "/%s/tpgt_1/enable; rmdir " FABRIC "/%s/tpgt_1/np/127.0.0.1:3260", NODE_A, NODE_A), ==,
-                0);
+        must_shell("rmdir " FABRIC "/" NODE_A "/tpgt_1/np/127.0.0.1:3260");
         service_start(s);
+        g_assert_cmpint(shell("iscsi-ls iscsi://127.0.0.1 | grep -F %s", NODE_A), ==, 0);
+        await_in_force(bus, port_a);
+
+        /* Switched off by another program meanwhile: it stays off until somebody asks. */
+        service_stop(s);
+        must_shell("echo 0 >" FABRIC "/" NODE_A "/tpgt_1/enable; rmdir " FABRIC "/" NODE_A "/tpgt_1/np/127.0.0.1:3260");
+        service_start(s);
+        assert_value(bus, port_a, PORT_INTERFACE, "EnabledState", "=6");
+        g_assert_cmpint(shell("grep -x 0 " FABRIC "/" NODE_A "/tpgt_1/enable"), ==, 0);
+        must_call(bus, "RequestStateChange", "oq", port_a, 2);
+        await_in_force(bus, port_a);
         g_assert_cmpint(shell("iscsi-ls iscsi://127.0.0.1 | grep -F %s", NODE_A), ==, 0);
 
         delete_node(bus, a);
@@ -262,10 +205,11 @@ static void test_restart_with_an_empty_kernel(void) {
         sd_bus_flush_close_unref(bus);
 }
 
-/* strace spoils the worker's system calls. It runs beside it (-D) and not above it, so that the worker has the process id that it was given the
- * connection for. */
+/* strace spoils the worker's system calls. It runs beside it (-D) and not above it, so that the worker has the process id that it
+ * was given the connection for. */
 
-/* The worker is killed at the N-th of the calls that change the tree; the service takes back what it left, and the next call works. */
+/* The worker is killed at the N-th of the calls that change the tree; the service takes back what it left, and the next call
+ * works. */
 static void test_worker_killed(void) {
         for (unsigned n = 1; n <= 5; n++) {
                 g_autofree char *inject = g_strdup_printf("inject=mkdir,write:signal=SIGKILL:when=%u", n);
@@ -278,7 +222,7 @@ static void test_worker_killed(void) {
                                           "-P",     FABRIC "/" NODE_A "/tpgt_1/enable",
                                           "-e",     inject,
                                           NULL };
-                g_autoptr(Service) s = new_service(NULL, wrapper);
+                g_autoptr(Service) s = service_on_target(NULL, wrapper);
                 g_autofree char *node = NULL;
                 sd_bus_error e = SD_BUS_ERROR_NULL;
                 sd_bus_message *reply;
@@ -310,37 +254,37 @@ static void test_worker_killed(void) {
         }
 }
 
-/* A worker that hangs in the kernel: the call ends at its deadline, other nodes go on. What the hung worker may still do cannot be taken back
- * while it hangs, so the port stays visible as degraded; when the worker wakes, it finds its peer gone and takes back what it made. */
+/* A worker that hangs in the kernel: the call ends at its deadline, other nodes go on. What the hung worker may still do cannot
+ * be taken back while it hangs, so the port stays visible as degraded; when the worker wakes, it finds its peer gone and takes
+ * back what it made, and the service puts the port into force. */
 static void test_worker_hangs(void) {
-        const char *wrapper[] = { "strace", "-D",
-                                  "-f",     "-qq",
-                                  "-o",     "/dev/null",
-                                  "-P",     FABRIC "/" NODE_A "/tpgt_1",
-                                  "-e",     "inject=mkdir:delay_enter=20000000:when=1",
-                                  NULL };
-        g_autoptr(Service) s = new_service("--backend-deadline=6", wrapper);
-        g_autofree char *a = NULL, *b = NULL, *port_a = NULL, *port_b = NULL, *status = NULL;
+        static const char hangs[] = "test -e /run/hangs || exec \"$@\"; exec strace -D -f -qq -o /dev/null -P " FABRIC "/" NODE_A
+                                    "/tpgt_1 -e inject=mkdir:delay_enter=20000000:when=1 \"$@\"";
+        const char *wrapper[] = { "sh", "-c", hangs, "sh", NULL };
+        g_autofree char *a = NULL, *b = NULL, *port_a = NULL, *port_b = NULL;
+        g_autoptr(Service) s = NULL;
         sd_bus_error e = SD_BUS_ERROR_NULL;
         sd_bus *bus;
 
+        must_shell("touch /run/hangs");
+        s = service_on_target("--backend-deadline=6", wrapper);
         service_start(s);
         bus = connect_as("root");
         a = create_node(bus, NODE_A);
         b = create_node(bus, NODE_B);
 
+        must_shell("{ sleep 3; rm /run/hangs; } >/dev/null 2>&1 &"); /* the workers that are started from then on are well */
         g_assert_null(try_create(bus, &e, a, "", LOOPBACK_PORTAL));
         g_test_message("%s", e.message);
         assert_error(&e, "Degraded", 32774);
         port_a = g_strconcat(a, "/endpoint/000000000001", NULL);
-        status = get_property(bus, port_a, "org.iscsi.ProtocolEndpoint", "OperationalStatus");
-        g_assert_cmpstr(status, ==, "[3]");
+        assert_value(bus, port_a, PORT_INTERFACE, "OperationalStatus", "=[3]");
         port_b = create_target_port(bus, b, "", loopback);
-        g_usleep(20 * G_USEC_PER_SEC);
         assert_tree(NODE_A "\n" NODE_B "\n" NODE_B "/tpgt_1 1 127.0.0.1:3260\n");
 
-        /* The one that hung is gone; the next workers would hang in their first mkdir again, so this one is deleted and not restored. */
-        call_and_expect(bus, NULL, 0, "DeleteiSCSIProtocolEndpoint", port_a);
+        await_value(bus, port_a, PORT_INTERFACE, "OperationalStatus", "=[2]", 60 * G_USEC_PER_SEC);
+        assert_tree(NODE_A "\n" NODE_A "/tpgt_1 1 127.0.0.1:3260\n" NODE_B "\n" NODE_B "/tpgt_1 1 127.0.0.1:3260\n");
+        must_call(bus, "DeleteiSCSIProtocolEndpoint", "o", port_a);
         g_assert_false(object_exists(bus, port_a));
 
         delete_node(bus, a);
@@ -352,7 +296,7 @@ static void test_worker_hangs(void) {
 /* The service is killed while a create is under way: after the restart what is on the bus is what is in the kernel. */
 static void test_service_killed(void) {
         for (unsigned n = 0; n < 8; n++) {
-                g_autoptr(Service) s = new_service(NULL, NULL);
+                g_autoptr(Service) s = service_on_target(NULL, NULL);
                 g_autofree char *node = NULL, *port = NULL;
                 sd_bus_message *m = NULL;
                 sd_bus *bus;

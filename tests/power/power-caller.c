@@ -2,9 +2,11 @@
 
 /* The caller in a machine that loses its power, see test-power-cut.
  *
- *     power-caller fill PREFIX    creates nodes PREFIX0, PREFIX1, … with a port each, several at once and without end, and prints the path of
+ *     power-caller fill PREFIX    creates nodes PREFIX0, PREFIX1, … with a port each, several at once and without end, and prints
+ *     the path of
  *                                 each object as soon as the service has acknowledged it
- *     power-caller check FILE     asserts that the objects whose paths are in FILE are there, that every port is in force, and that the
+ *     power-caller check FILE     asserts that the objects whose paths are in FILE are there, that every port is in force, and
+ *     that the
  *                                 kernel has what the service shows and nothing else */
 
 #include <string.h>

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the tests of the backends share: an event loop, a host of workers, a backend that uses them, and calls whose end is kept. */
+/* What the tests of the backends share: an event loop, a host of workers, a backend that uses them, and calls whose end is
+ * kept. */
 
 #include <glib.h>
 
 #include "backend/backend.h"
-#include "scripted-worker.h"
+#include "fake-kernel.h"
+#include "worker-host.h"
 
 #define MSEC UINT64_C(1000)
 #define LONG_DEADLINE (60000 * MSEC) /* nothing waits for it */
 #define SHORT_DEADLINE (100 * MSEC)
 #define NODE "iqn.2024-01.org.example:disk"
+#define OTHER_NODE "iqn.2024-01.org.example:other"
 
 /* Runs the event loop until CONDITION holds, also when another process makes it hold. */
 #define wait_for(f, condition)                                                      \
@@ -38,8 +41,13 @@ typedef struct Answer {
         Refusal refusal;
         char *message;
         bool outcome_unknown;
-        bool observed;
-        Observation observation;
+        size_t failed_item;
+        Refusal items[8]; /* as many as there are */
+        char *item_messages[8];
+        size_t n_items;
+        char **warnings;
+        ObservedNode *observed; /* NULL: nothing was */
+        char **nodes;
         void (*then)(struct Answer *a); /* what the callback does last */
         struct Answer *other;           /* for THEN */
 } Answer;
@@ -57,10 +65,16 @@ void set_up_named(Fixture *f, const char *socket_name, int backlog);
 void set_up_peer(Fixture *f, uint64_t deadline, unsigned max_workers);
 
 void start(Fixture *f, const BackendRequest *request, Answer *a);
-void start_tag(Fixture *f, uint16_t tag, Answer *a); /* a DeleteTargetPort of that tag */
+void start_tag(Fixture *f, uint16_t tag, Answer *a); /* a delete-port of that tag, in a node that no other tag has */
 void call(Fixture *f, const BackendRequest *request, Answer *a);
+void call_item(Fixture *f, const BackendItem *item, Answer *a); /* in NODE */
+void observe(Fixture *f, const char *node, Answer *a);
+void list_nodes(Fixture *f, Answer *a);
 
-/* That the backend does its work, be it with a new worker. */
+/* The operations that workers have begun, and the number of looks. */
+unsigned n_seen(Fixture *f);
+
+/* That the backend does its work, be it with a new worker and while a node is locked. */
 void assert_succeeds(Fixture *f);
 
 /* Runs the event loop for that long. */

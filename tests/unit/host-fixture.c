@@ -29,13 +29,23 @@ void on_changed(HostEvent event, const HostAddress *a, void *userdata) {
                 g_assert_nonnull(before);
         if (event == HOST_ADDRESS_CHANGED)
                 g_assert_true(before->prefix_length != a->prefix_length || before->origin != a->origin ||
-                              strcmp(before->interface, a->interface) != 0);
+                              before->ifindex != a->ifindex || strcmp(before->interface, a->interface) != 0);
         g_assert_cmpint(a->dual_stack, ==, a->address.family == AF_INET6 && ip_address_is_wildcard(&a->address));
 
         if (event == HOST_ADDRESS_REMOVED)
                 g_tree_remove(f->told, text);
         else
                 g_tree_replace(f->told, g_strdup(text), g_memdup2(a, sizeof(*a)));
+}
+
+static void on_link(const char *name, int ifindex, void *userdata) {
+        Fixture *f = userdata;
+
+        g_string_append_printf(f->link_events, "%s=%i\n", name, ifindex);
+        g_assert_true(!g_tree_lookup_extended(f->links, name, NULL, NULL) ||
+                      GPOINTER_TO_INT(g_tree_lookup(f->links, name)) != ifindex);
+        g_assert_cmpint(host_find_link(f->host, name), ==, ifindex);
+        g_tree_replace(f->links, g_strdup(name), GINT_TO_POINTER(ifindex));
 }
 
 static int compare_text(const void *a, const void *b, void *userdata) {
@@ -152,14 +162,24 @@ bool is_told(Fixture *f, const char *address) {
         return g_tree_lookup(f->told, address);
 }
 
+int told_index(Fixture *f, const char *address) {
+        const HostAddress *a = g_tree_lookup(f->told, address);
+
+        g_assert_nonnull(a);
+        return a->ifindex;
+}
+
 void start(Fixture *f) {
         g_assert_cmpint(host_new_tuned(f->event, on_changed, f, &f->tuning, &f->host), ==, 0);
+        host_follow_links(f->host, on_link, f);
 }
 
 void stop(Fixture *f) {
         f->host = host_free(f->host);
         g_tree_remove_all(f->told);
         g_string_truncate(f->events, 0);
+        g_tree_remove_all(f->links);
+        g_string_truncate(f->link_events, 0);
 }
 
 void start_quietly(Fixture *f) {
@@ -179,6 +199,8 @@ void fixture_set_up(Fixture *f, const void *data) {
         f->tuning = host_tuning_default;
         f->told = g_tree_new_full(compare_text, NULL, g_free, g_free);
         f->events = g_string_new(NULL);
+        f->links = g_tree_new_full(compare_text, NULL, g_free, NULL);
+        f->link_events = g_string_new(NULL);
 }
 
 void fixture_tear_down(Fixture *f, const void *data) {
@@ -186,6 +208,14 @@ void fixture_tear_down(Fixture *f, const void *data) {
         sd_event_unref(f->event);
         g_tree_unref(f->told);
         (void) g_string_free(f->events, TRUE);
+        g_tree_unref(f->links);
+        (void) g_string_free(f->link_events, TRUE);
+}
+
+void assert_links(Fixture *f, const char *expected) {
+        settle(f);
+        g_assert_cmpstr(f->link_events->str, ==, expected);
+        g_string_truncate(f->link_events, 0);
 }
 
 static int by_speaker(const void *a, const void *b) {
@@ -242,6 +272,36 @@ static char *told_text(Fixture *f) {
         return g_string_free(text, FALSE);
 }
 
+static gboolean check_told_link(void *key, void *value, void *userdata) {
+        g_assert_cmpint(GPOINTER_TO_INT(value), ==, host_find_link(((Fixture *) userdata)->host, key));
+        return FALSE;
+}
+
+static gboolean check_told_index(void *key, void *value, void *userdata) {
+        const HostAddress *a = value;
+
+        g_assert_cmpint(a->ifindex, ==, host_find_link(((Fixture *) userdata)->host, a->interface));
+        return FALSE;
+}
+
+/* The interfaces are those that ip(8) lists, the last told of each was what it is now, and addresses agree with that. */
+static void assert_links_as_ip_says(Fixture *f) {
+        g_autofree char *output = ip_output("-o link");
+        g_auto(GStrv) lines = g_strsplit(output, "\n", -1);
+
+        for (char **l = lines; *l; l++) {
+                char name[IF_NAMESIZE];
+                int ifindex;
+
+                if (!**l)
+                        continue;
+                g_assert_cmpint(sscanf(*l, "%i: %15[^:@]", &ifindex, name), ==, 2);
+                g_assert_cmpint(host_find_link(f->host, name), ==, ifindex);
+        }
+        g_tree_foreach(f->links, check_told_link, f);
+        g_tree_foreach(f->told, check_told_index, f);
+}
+
 void assert_as_ip_says(Fixture *f) {
         gint64 end = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
 
@@ -250,8 +310,10 @@ void assert_as_ip_says(Fixture *f) {
 
                 settle(f);
                 have = told_text(f);
-                if (strcmp(have, want) == 0)
+                if (strcmp(have, want) == 0) {
+                        assert_links_as_ip_says(f);
                         return;
+                }
                 if (g_get_monotonic_time() >= end)
                         g_assert_cmpstr(have, ==, want);
                 g_assert_cmpint(sd_event_run(f->event, 20000), >=, 0);

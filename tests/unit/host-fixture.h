@@ -13,8 +13,10 @@ typedef struct Fixture {
         sd_event *event;
         Host *host;
         HostTuning tuning;
-        GTree *told;     /* text of the address → HostAddress */
-        GString *events; /* since the last assert_events() */
+        GTree *told;          /* text of the address → HostAddress */
+        GString *events;      /* since the last assert_events() */
+        GTree *links;         /* name of an interface → its index as a pointer, for those told since the start */
+        GString *link_events; /* since the last assert_links() */
 } Fixture;
 
 /* lo is up; v0 and v1, with the indices 10 and 11, are the ends of a cable, down; none of them makes addresses by itself. */
@@ -29,7 +31,8 @@ void start(Fixture *f);
 void start_quietly(Fixture *f);
 void stop(Fixture *f);
 
-/* Runs ip(8) with arguments, or with a batch file of INPUT, which it tries to the last line. All but ip_try_batch() insist on success. */
+/* Runs ip(8) with arguments, or with a batch file of INPUT, which it tries to the last line. All but ip_try_batch() insist on
+ * success. */
 char *ip_output(const char *arguments);
 void ip(const char *format, ...) G_GNUC_PRINTF(1, 2);
 void ip_batch(const char *input);
@@ -57,9 +60,15 @@ void settle(Fixture *f);
 
 bool is_told(Fixture *f, const char *address);
 
-/* Runs the loop until EXPECTED has been told since the last such call, and nothing else: lines of "+", "*" or "-", address, "/", prefix
- * length, interface, origin. The kernel brings an IPv6 address into force after ip(8) has ended, hence the wait. */
+/* Index of the interface that ADDRESS was told to be on. */
+int told_index(Fixture *f, const char *address);
+
+/* Runs the loop until EXPECTED has been told since the last such call, and nothing else: lines of "+", "*" or "-", address, "/",
+ * prefix length, interface, origin. The kernel brings an IPv6 address into force after ip(8) has ended, hence the wait. */
 void assert_events(Fixture *f, const char *expected);
+
+/* Handles all that is due now; EXPECTED is what was told of interfaces since the last such call: lines of name, "=", index. */
+void assert_links(Fixture *f, const char *expected);
 
 /* Runs the loop until all that ip(8) lists has been told, and nothing else. */
 void assert_as_ip_says(Fixture *f);

@@ -14,8 +14,8 @@
  *      "+ <path>"                      added
  *      "- <path>"                      removing
  *      "~ <path> <property>…"          changed
- * Beside that it believes what it hears: it reads an object's associations and state when it is added, and a property again when that
- * property is told to have changed. recorder_check() compares what it believes with what is. */
+ * Beside that it believes what it hears: it reads an object's associations and state when it is added, and a property again when
+ * that property is told to have changed. recorder_check() compares what it believes with what is. */
 typedef struct Recorder {
         Model *model;
         GString *text;
@@ -34,15 +34,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Recorder, recorder_free)
 void recorder_assert_told_at(const char *where, Recorder *r, const char *const *lines);
 void recorder_forget(Recorder *r);
 
-/* Checks everything that always holds: each association can be read from both ends, indexes find what is there, the counts are right, what is
- * there has a reason to be, what is published can be found, and the listener knows all that it should. */
+/* Checks everything that always holds: each association can be read from both ends, indexes find what is there, the counts are
+ * right, what is there has a reason to be, what is published can be found, and the listener knows all that it should. */
 void recorder_check(Recorder *r);
 void model_check(Model *m); /* all but what the listener knows */
 
-/* An object's property as text; associations in BindsTo's order, others sorted. Only published objects are in it. */
+/* An object's property as text, as JSON or, for paths, separated by blanks: those of BindsTo and ListeningOn in their order,
+ * others sorted. */
 char *object_property(const Object *o, const char *name);
 
-/* The properties of its kind that change in an object's life; NULL-terminated. The listener must be told of these and no others. */
+/* The properties of its kind that change in an object's life; NULL-terminated. The listener must be told of these and no
+ * others. */
 const char *const *object_properties(const Object *o);
 
 /* Values from texts, and objects that must exist. */

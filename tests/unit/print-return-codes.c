@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Prints docs/return-codes.md from the tables of common/refusal.c. */
+/* Prints docs/return-codes.md from common/refusal.c and the rows of the methods. */
 
 #include <stdio.h>
 #include <string.h>
 
+#include "change/method.h"
 #include "common/refusal.h"
 
 static const char introduction[] =
         "<!-- SPDX-License-Identifier: LGPL-2.1-or-later -->\n"
-        "<!-- Made from service/common/refusal.c. To renew: build/tests/unit/print-return-codes > docs/return-codes.md -->\n"
+        "<!-- Made from service/common/refusal.c and service/change/methods/. To renew: build/tests/unit/print-return-codes > "
+        "docs/return-codes.md -->\n"
         "\n"
         "# Return codes\n"
         "\n"
@@ -49,20 +51,16 @@ static void print_common(uint32_t first, uint32_t last) {
                         print_row(refusal_common_code(r), r, refusal_meaning(r));
 }
 
-static void print_method(Method m) {
-        const MethodCode *codes;
-        size_t n;
-
-        codes = method_codes(m, &n);
-        printf("\n### %s\n\n", method_name(m));
-        if (n == 0) {
+static void print_method(const Method *m) {
+        printf("\n### %s\n\n", m->name);
+        if (m->n_codes == 0) {
                 printf("No codes of its own.\n");
                 return;
         }
 
         print_header("when");
-        for (size_t i = 0; i < n; i++)
-                print_row(codes[i].code, codes[i].refusal, codes[i].when);
+        for (size_t i = 0; i < m->n_codes; i++)
+                print_row(m->codes[i].code, m->codes[i].refusal, m->codes[i].when);
 }
 
 int main(void) {
@@ -74,8 +72,8 @@ int main(void) {
         print_common(32768, 65535);
 
         printf("\n## In one method\n");
-        for (Method m = 0; m < _METHOD_MAX; m++)
-                print_method(m);
+        for (const Method *const *m = methods; *m; m++)
+                print_method(*m);
 
         return ferror(stdout) || fflush(stdout) != 0;
 }

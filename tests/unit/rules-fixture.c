@@ -2,11 +2,7 @@
 
 #include "rules-fixture.h"
 
-#include <string.h>
-
 #define BOTH_ROLES (ROLE_BIT(ROLE_INITIATOR) | ROLE_BIT(ROLE_TARGET))
-
-static bool seen[_METHOD_MAX][_REFUSAL_MAX];
 
 World *world_new(void) {
         static const char *const addresses[] = { "10.0.0.1", "10.0.0.2", "10.0.0.3", "::" };
@@ -63,58 +59,4 @@ void world_free(World *w) {
 
 Reference reference(World *w, const char *text) {
         return (Reference){ .text = text, .object = model_find_object(w->model, text) };
-}
-
-/* A sentence, or two with a semicolon between, to which " (4098)" can be added. */
-static bool is_fit_for_people(const char *s) {
-        size_t n = strlen(s);
-
-        return n > 20 && n <= REFUSAL_TEXT_MAX && g_utf8_validate(s, -1, NULL) && !strpbrk(s, "\n\r\t") && !strstr(s, "  ") &&
-               !strstr(s, "(null)") && g_regex_match_simple("^([A-Z]|[\"/])", s, 0, 0) &&
-               !g_regex_match_simple("(\\([0-9]+\\)|[ .,;:!?])$", s, 0, 0) && g_regex_match_simple("[^ ]+ [^ ]+ [^ ]+", s, 0, 0);
-}
-
-void answer_refused(const char *where, Method m, Refusal expected, const char *names, int answer, char *why) {
-        g_auto(GStrv) parts = g_strsplit(names, "|", -1);
-        _cleanup_free_ char *sentence = why;
-
-        if (answer != (int) expected)
-                g_test_message("%s: %d: %s", where, answer, why);
-        g_assert_cmpint(answer, ==, expected);
-        g_assert_cmpuint(method_code(m, expected), !=, 2); /* Unspecified Error: what cannot happen */
-        g_assert_nonnull(sentence);
-
-        for (char **p = parts; *p; p++)
-                if (!strstr(sentence, *p) || !is_fit_for_people(sentence)) {
-                        g_test_message("%s: \"%s\" in: %s", where, *p, sentence);
-                        g_test_fail();
-                }
-
-        g_assert_nonnull(refusal_error_name(expected));
-        seen[m][expected] = true;
-}
-
-void answer_allowed(const char *where, int answer, char *why) {
-        if (answer != 0)
-                g_test_message("%s: %d: %s", where, answer, why);
-        g_assert_cmpint(answer, ==, 0);
-        g_assert_null(why);
-}
-
-static void assert_seen(Method m, Refusal refusal) {
-        if (!seen[m][refusal])
-                g_test_message("%s was never answered with %s", method_name(m), refusal_error_name(refusal));
-        g_assert_true(seen[m][refusal]);
-}
-
-void assert_covered(Method m, Refusal except, const Refusal *also) {
-        const MethodCode *codes;
-        size_t n;
-
-        codes = method_codes(m, &n);
-        for (size_t i = 0; i < n; i++)
-                if (codes[i].refusal != except)
-                        assert_seen(m, codes[i].refusal);
-        for (; *also != REFUSAL_NONE; also++)
-                assert_seen(m, *also);
 }

@@ -129,6 +129,10 @@ static int sync_with_faults(int fd, long number) {
                 return -1;
 
         faults.n_syncs++;
+        if (faults.sync_msec > 0)
+                (void) usleep(faults.sync_msec * 1000);
+        while (faults.hang)
+                (void) usleep(1000);
         if (faults.sync)
                 copy_synced(fd);
         return faults.no_sync ? 0 : (int) syscall(number, fd);

@@ -15,15 +15,17 @@ typedef enum FaultKind {
 
 typedef struct Faults {
         FaultKind kind;
-        unsigned at;      /* the first call that the fault hits */
-        bool lasting;     /* it hits all calls after that, too */
-        bool syncs_only;  /* only fsync and fdatasync are counted and hit */
-        int error;        /* of FAULT_FAIL */
-        bool no_sync;     /* no call reaches the disk: nothing that kills only the process needs that */
-        const char *sync; /* a directory that gets a copy of what is synced, as a power cut would leave it; or NULL */
+        unsigned at;        /* the first call that the fault hits */
+        bool lasting;       /* it hits all calls after that, too */
+        bool syncs_only;    /* only fsync and fdatasync are counted and hit */
+        int error;          /* of FAULT_FAIL */
+        bool no_sync;       /* no call reaches the disk: nothing that kills only the process needs that */
+        unsigned sync_msec; /* how long each fsync and fdatasync takes */
+        _Atomic bool hang;  /* they do not return while this is set */
+        const char *sync;   /* a directory that gets a copy of what is synced, as a power cut would leave it; or NULL */
 
-        unsigned n_calls; /* counted, faults included */
-        unsigned n_syncs; /* fsync and fdatasync on files and directories that succeeded */
+        unsigned n_calls;         /* counted, faults included */
+        _Atomic unsigned n_syncs; /* fsync and fdatasync on files and directories that succeeded */
 } Faults;
 
 extern Faults faults;

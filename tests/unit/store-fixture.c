@@ -2,9 +2,9 @@
 
 #include "store-fixture.h"
 
-#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 char *directory_new(void) {
         char *path;
@@ -51,6 +51,19 @@ char *directory_copy(const char *directory) {
         return copy;
 }
 
+int in_child(int (*f)(const char *directory), const char *directory) {
+        int status;
+        pid_t pid;
+
+        pid = fork();
+        g_assert_cmpint(pid, >=, 0);
+        if (pid == 0)
+                _exit(f(directory));
+        g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+        g_assert_true(WIFEXITED(status));
+        return WEXITSTATUS(status);
+}
+
 static int compare_names(const void *a, const void *b) {
         return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
@@ -86,6 +99,11 @@ Portal ip_portal(const char *text) {
         return p;
 }
 
+static int dump_setting(const char *key, const char *value, void *userdata) {
+        g_string_append_printf(userdata, "setting %s '%s'\n", key, value);
+        return 0;
+}
+
 static int dump_portal_group(uint64_t id, const char *element_name, void *userdata) {
         g_string_append_printf(userdata, "group %" G_GUINT64_FORMAT " '%s'\n", id, element_name);
         return 0;
@@ -105,13 +123,23 @@ static int dump_member(uint64_t group, const Portal *p, void *userdata) {
         return 0;
 }
 
-static int dump_node(const char *name, const char *alias, unsigned roles, void *userdata) {
-        g_string_append_printf(userdata, "node %s '%s' %u\n", name, alias, roles);
+static int dump_address(const StoreAddress *a, void *userdata) {
+        char text[IP_ADDRESS_TEXT_MAX];
+
+        g_string_append_printf(userdata, "address %s '%s'%s%s\n", ip_address_to_text(a->address, text), a->element_name,
+                               a->boot_id[0] ? " boot " : "", a->boot_id);
+        return 0;
+}
+
+static int dump_node(const StoreNode *n, void *userdata) {
+        g_string_append_printf(userdata, "node %s '%s' %u%s%s%s%s\n", n->name, n->alias, n->roles, n->boot_id[0] ? " boot " : "",
+                               n->boot_id, n->drift_policy[0] ? " drift " : "", n->drift_policy);
         return 0;
 }
 
 static int dump_port(const StorePort *port, void *userdata) {
-        g_string_append_printf(userdata, "port %s %u %012" G_GINT64_MODIFIER "X", port->node, port->role, port->identifier);
+        g_string_append_printf(userdata, "port %s %u %012" G_GINT64_MODIFIER "X%s", port->node, port->role, port->identifier,
+                               port->enabled ? "" : " off");
         for (size_t i = 0; i < port->n_portals; i++) {
                 char text[PORTAL_TEXT_MAX];
 
@@ -121,29 +149,241 @@ static int dump_port(const StorePort *port, void *userdata) {
         return 0;
 }
 
-char *store_dump(Store *s) {
-        static const StoreVisitor dump = { dump_portal_group, dump_tcp_endpoint, dump_member, dump_node, dump_port };
+static int dump_journal(uint64_t id, const char *action, const char *before, void *userdata) {
+        g_string_append_printf(userdata, "journal %" G_GUINT64_FORMAT " '%s' '%s'\n", id, action, before);
+        return 0;
+}
+
+char *image_dump(const StoreImage *image) {
+        static const StoreVisitor dump = {
+                .setting = dump_setting,
+                .portal_group = dump_portal_group,
+                .tcp_endpoint = dump_tcp_endpoint,
+                .member = dump_member,
+                .address = dump_address,
+                .node = dump_node,
+                .port = dump_port,
+                .journal = dump_journal,
+        };
         g_autoptr(GString) text = g_string_new(NULL);
 
-        g_assert_cmpint(store_load(s, &dump, text), ==, 0);
+        g_assert_cmpint(store_image_visit(image, &dump, text), ==, 0);
         return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
-Store *directory_open(const char *directory) {
-        char *damaged = (char *) "not set";
-        Store *s = NULL;
+static void opened(Store *store, const StoreImage *image, void *userdata) {
+        TestStore *s = userdata;
 
-        g_assert_cmpint(store_open(directory, &s, &damaged), ==, 0);
-        g_assert_nonnull(s);
-        g_assert_null(damaged);
+        s->n_opened++;
+        s->error = 0;
+        g_clear_pointer(&s->fault, g_free);
+        g_free(s->image);
+        s->image = image_dump(image);
+        s->next_group_id = store_image_next_group_id(image);
+        s->next_journal_id = store_image_next_journal_id(image);
+        if (s->store) {
+                g_assert_true(store == s->store);
+                g_assert_true(store_is_open(store));
+                g_assert_null(store_fault(store));
+        }
+}
+
+static void unavailable(Store *store, const StoreFault *fault, void *userdata) {
+        TestStore *s = userdata;
+
+        s->n_unavailable++;
+        s->error = fault->error;
+        g_free(s->fault);
+        s->fault = g_strdup(fault->why);
+        g_assert_cmpint(s->error, <, 0);
+        g_assert_nonnull(strstr(s->fault, s->directory));
+        g_assert_false(store_is_open(store));
+        g_assert_true(store_fault(store) == fault);
+}
+
+void test_store_wait(TestStore *s, const unsigned *n, unsigned wanted) {
+        while (*n < wanted)
+                g_assert_cmpint(sd_event_run(s->event, 60 * G_USEC_PER_SEC), >, 0);
+}
+
+TestStore *test_store_new(const char *directory) {
+        static const StoreCallbacks callbacks = { opened, unavailable };
+        TestStore *s = g_new0(TestStore, 1);
+
+        s->directory = realpath(directory, NULL);
+        if (!s->directory)
+                s->directory = strdup(directory);
+        g_assert_cmpint(sd_event_new(&s->event), ==, 0);
+        g_assert_cmpint(store_new(s->event, directory, &callbacks, s, &s->store), ==, 0);
+        g_assert_false(store_is_open(s->store));
+        g_assert_null(store_fault(s->store));
+        while (s->n_opened + s->n_unavailable == 0)
+                g_assert_cmpint(sd_event_run(s->event, 60 * G_USEC_PER_SEC), >, 0);
+
         return s;
 }
 
-char *directory_dump(const char *directory) {
-        Store *s = directory_open(directory);
-        char *text = store_dump(s);
+TestStore *test_store_close(TestStore *s) {
+        if (!s)
+                return NULL;
 
-        store_close(s);
+        g_assert_null(store_close(s->store));
+        sd_event_unref(s->event);
+        free(s->directory);
+        g_free(s->fault);
+        g_free(s->image);
+        g_free(s->why);
+        g_free(s);
+        return NULL;
+}
+
+TestStore *directory_open(const char *directory) {
+        TestStore *s = test_store_new(directory);
+
+        g_assert_cmpint(s->error, ==, 0);
+        return s;
+}
+
+int directory_try(const char *directory, char **ret_why) {
+        TestStore *s = test_store_new(directory);
+        int r = s->error;
+
+        if (ret_why)
+                *ret_why = g_steal_pointer(&s->fault);
+        test_store_close(s);
+        return r;
+}
+
+typedef struct Waiting {
+        TestStore *store;
+        unsigned n;
+} Waiting;
+
+static void committed(int r, const char *why, void *userdata) {
+        Waiting *w = userdata;
+
+        w->n++;
+        w->store->result = r;
+        g_free(w->store->why);
+        w->store->why = g_strdup(why);
+        g_assert_true((r < 0) == (why != NULL));
+}
+
+int change_commit(TestStore *s, StoreChange *c) {
+        Waiting w = { .store = s };
+
+        g_assert_cmpint(store_commit(s->store, c, STORE_NOW, committed, &w, NULL), ==, 0);
+        g_assert_cmpuint(w.n, ==, 0);
+        test_store_wait(s, &w.n, 1);
+        g_assert_cmpuint(w.n, ==, 1);
+        return s->result;
+}
+
+StoreChange *change_of(const StoreOperation *op) {
+        StoreChange *c = store_change_new();
+
+        g_assert_nonnull(c);
+        g_assert_cmpint(store_change_add(c, op), ==, 0);
+        return c;
+}
+
+int operation_commit(TestStore *s, const StoreOperation *op) {
+        _cleanup_(store_change_freep) StoreChange *c = store_change_new();
+        int r;
+
+        r = store_change_add(c, op);
+        if (r < 0) {
+                g_free(s->why);
+                s->why = g_strdup(g_strerror(-r));
+                return r;
+        }
+
+        return change_commit(s, TAKE_PTR(c));
+}
+
+int add_node(TestStore *s, const char *name, const char *alias, unsigned roles) {
+        return operation_commit(s, &(StoreOperation){ .verb = STORE_ADD_NODE, .node = name, .alias = alias, .roles = roles });
+}
+
+int remove_node(TestStore *s, const char *name) {
+        return operation_commit(s, &(StoreOperation){ .verb = STORE_REMOVE_NODE, .node = name });
+}
+
+int add_port(TestStore *s, const StorePort *port) {
+        return operation_commit(s, &(StoreOperation){
+                                           .verb = STORE_ADD_PORT,
+                                           .node = port->node,
+                                           .role = port->role,
+                                           .identifier = port->identifier,
+                                           .enabled = true,
+                                           .portals = port->portals,
+                                           .n_portals = port->n_portals,
+                                   });
+}
+
+int remove_port(TestStore *s, const char *node, uint64_t identifier) {
+        return operation_commit(s, &(StoreOperation){ .verb = STORE_REMOVE_PORT, .node = node, .identifier = identifier });
+}
+
+static int portal_commit(TestStore *s, StoreOperation op, const Portal *p) {
+        op.portals = p;
+        op.n_portals = 1;
+        return operation_commit(s, &op);
+}
+
+int add_binding(TestStore *s, const char *node, uint64_t identifier, const Portal *p) {
+        return portal_commit(s, (StoreOperation){ .verb = STORE_ADD_BINDING, .node = node, .identifier = identifier }, p);
+}
+
+int remove_binding(TestStore *s, const char *node, uint64_t identifier, const Portal *p) {
+        return portal_commit(s, (StoreOperation){ .verb = STORE_REMOVE_BINDING, .node = node, .identifier = identifier }, p);
+}
+
+int add_tcp_endpoint(TestStore *s, const Portal *p, uint64_t group) {
+        return portal_commit(s, (StoreOperation){ .verb = STORE_ADD_TCP_ENDPOINT, .id = group }, p);
+}
+
+int remove_tcp_endpoint(TestStore *s, const Portal *p) {
+        return portal_commit(s, (StoreOperation){ .verb = STORE_REMOVE_TCP_ENDPOINT }, p);
+}
+
+int add_portal_group(TestStore *s, uint64_t id, const char *element_name) {
+        return operation_commit(s, &(StoreOperation){ .verb = STORE_ADD_PORTAL_GROUP, .id = id, .element_name = element_name });
+}
+
+int remove_portal_group(TestStore *s, uint64_t id) {
+        return operation_commit(s, &(StoreOperation){ .verb = STORE_REMOVE_PORTAL_GROUP, .id = id });
+}
+
+int add_member(TestStore *s, uint64_t group, const Portal *p) {
+        return portal_commit(s, (StoreOperation){ .verb = STORE_ADD_MEMBER, .id = group }, p);
+}
+
+int remove_member(TestStore *s, uint64_t group, const Portal *p) {
+        return portal_commit(s, (StoreOperation){ .verb = STORE_REMOVE_MEMBER, .id = group }, p);
+}
+
+char *store_dump(TestStore *s) {
+        Database d = { .db = raw_open(s->directory) };
+        StoreImage *image = NULL;
+        char *text;
+        int r;
+
+        r = database_load(&d, &image);
+        if (r < 0)
+                g_test_message("%s", d.error);
+        g_assert_cmpint(r, ==, 0);
+        text = image_dump(image);
+        image_free(image);
+        database_disconnect(&d);
+        return text;
+}
+
+char *directory_dump(const char *directory) {
+        TestStore *s = directory_open(directory);
+        char *text = g_steal_pointer(&s->image);
+
+        test_store_close(s);
         return text;
 }
 
@@ -176,68 +416,106 @@ int raw_integer(sqlite3 *db, const char *sql) {
 #define TARGET "iqn.2024-01.org.example:disks"
 #define HOST "iqn.2024-01.org.example:host"
 
-static int add_target_port(Store *s, uint64_t tag, const char *first, const char *second) {
+static int add_target_port(TestStore *s, uint64_t tag, const char *first, const char *second) {
         Portal portals[] = { portal(first), portal(second) };
 
-        return store_add_port(s, &(StorePort){ TARGET, 3, tag, portals, ELEMENTSOF(portals) });
+        return add_port(s, &(StorePort){ .node = TARGET, .role = 3, .identifier = tag, .portals = portals, .n_portals = 2 });
 }
 
-int change_run(Store *s, unsigned i) {
+/* Several operations in one change. */
+static int run_all(TestStore *s, const StoreOperation *operations, size_t n) {
+        StoreChange *c = store_change_new();
+
+        for (size_t i = 0; i < n; i++)
+                g_assert_cmpint(store_change_add(c, &operations[i]), ==, 0);
+        return change_commit(s, c);
+}
+
+static int begin_journal(TestStore *s) {
+        const StoreOperation operations[] = {
+                { .verb = STORE_ADD_ADDRESS, .address = ip_portal("10.0.0.9").address, .element_name = "floating" },
+                { .verb = STORE_SET_NODE, .node = HOST, .alias = "the guest", .drift_policy = "enforce" },
+                { .verb = STORE_SET_PORT, .node = HOST, .identifier = 0x00023D000001, .enabled = false },
+                { .verb = STORE_SET_SETTING, .key = "drift-policy", .value = "report" },
+                { .verb = STORE_ADD_JOURNAL, .id = 7, .action = "delete", .before = "{}" },
+        };
+
+        return run_all(s, operations, ELEMENTSOF(operations));
+}
+
+static int end_journal(TestStore *s) {
+        const StoreOperation operations[] = {
+                { .verb = STORE_DROP_JOURNAL, .id = 7 },
+                { .verb = STORE_REMOVE_ADDRESS, .address = ip_portal("10.0.0.9").address },
+                { .verb = STORE_SET_SETTING, .key = "drift-policy", .value = "enforce" },
+                { .verb = STORE_SET_NODE, .node = HOST, .drift_policy = "" },
+        };
+
+        return run_all(s, operations, ELEMENTSOF(operations));
+}
+
+int change_run(TestStore *s, unsigned i) {
         Portal address = ip_portal("fe80::1%eth0"), extra = portal("[2001:db8::7]:3261"), automatic = portal("10.0.0.1:3260");
-        uint64_t id = 0;
+        Portal first = portal("10.0.0.2:3260");
 
         switch (i) {
         case 0:
-                return store_add_node(s, TARGET, "", 1u << 3);
+                return add_node(s, TARGET, "", 1u << 3);
         case 1:
-                return store_add_node(s, HOST, "the host", 1u << 2 | 1u << 3);
+                return add_node(s, HOST, "the host", 1u << 2 | 1u << 3);
         case 2:
                 return add_target_port(s, 1, "10.0.0.2:3260", "10.0.0.1:3260");
         case 3:
-                return store_add_port(s, &(StorePort){ HOST, 2, 0x00023D000001, &address, 1 });
+                return add_port(
+                        s, &(StorePort){
+                                   .node = HOST, .role = 2, .identifier = 0x00023D000001, .portals = &address, .n_portals = 1 });
         case 4:
                 return add_target_port(s, 2, "10.0.0.3:3260", "[::1]:860");
         case 5:
-                return store_add_portal_group(s, "front", &id);
+                return add_portal_group(s, 1, "front");
         case 6:
-                return store_add_portal_group(s, "", &id);
+                return add_portal_group(s, 2, "");
         case 7:
-                return store_add_tcp_endpoint(s, &extra, 2);
+                return add_tcp_endpoint(s, &extra, 2);
         case 8:
-                return store_add_member(s, 1, &automatic);
+                return add_member(s, 1, &automatic);
         case 9:
-                return store_add_binding(s, TARGET, 1, &extra);
+                return add_binding(s, TARGET, 1, &extra);
         case 10:
-                return store_remove_binding(s, TARGET, 1, &(Portal){ portal("10.0.0.2:3260").address, 3260 });
+                return remove_binding(s, TARGET, 1, &first);
         case 11:
-                return store_add_member(s, 1, &extra);
+                return add_member(s, 1, &extra);
         case 12:
-                return store_remove_tcp_endpoint(s, &extra);
+                return remove_tcp_endpoint(s, &extra);
         case 13:
-                return store_remove_portal_group(s, 2);
+                return remove_portal_group(s, 2);
         case 14:
-                return store_add_portal_group(s, "third", &id);
+                return add_portal_group(s, 3, "third");
         case 15:
-                return store_remove_member(s, 1, &automatic);
+                return remove_member(s, 1, &automatic);
         case 16:
-                return store_remove_port(s, TARGET, 2);
+                return remove_port(s, TARGET, 2);
         case 17:
-                return store_remove_node(s, TARGET);
+                return remove_node(s, TARGET);
         case 18:
-                return store_add_tcp_endpoint(s, &automatic, 0);
+                return add_tcp_endpoint(s, &automatic, 0);
+        case 19:
+                return begin_journal(s);
+        case 20:
+                return end_journal(s);
         default:
                 g_assert_not_reached();
         }
 }
 
-const unsigned n_changes = 19;
+const unsigned n_changes = 21;
 
 static char *states[CHANGES_MAX];
 
 const char *state_after(unsigned n) {
         if (!states[0]) {
                 char *directory = directory_new();
-                Store *s = directory_open(directory);
+                TestStore *s = directory_open(directory);
 
                 states[0] = store_dump(s);
                 for (unsigned i = 0; i < n_changes; i++) {
@@ -246,7 +524,7 @@ const char *state_after(unsigned n) {
                         g_assert_cmpstr(states[i + 1], !=, states[i]);
                 }
 
-                store_close(s);
+                test_store_close(s);
                 directory_remove(directory);
         }
 

@@ -248,7 +248,8 @@ static void test_port_numbers(void) {
         }
 }
 
-/* The longest text fits and is not cut. No address that can be read is that long, but one that comes from the kernel is printed too. */
+/* The longest text fits and is not cut. No address that can be read is that long, but one that comes from the kernel is printed
+ * too. */
 static void test_longest(void) {
         g_autofree char *text = g_malloc(IP_ADDRESS_TEXT_MAX), *long_text = g_malloc(PORTAL_TEXT_MAX);
         static const char longest[] = "fe80:1111:2222:3333:4444:5555:6666:7777%abcdefghijklmno";

@@ -16,7 +16,12 @@
 #include "backend-fixture.h"
 #include "backend/backend.h"
 
-static const BackendRequest create_node = { .verb = BACKEND_CREATE_NODE, .node = NODE };
+static const BackendItem create = { .verb = VERB_CREATE_NODE };
+static const BackendRequest create_node = { .node = NODE, .items = &create, .n_items = 1 };
+
+static void plan(Fixture *f, const char *text) {
+        fake_plan(f->host->root, text);
+}
 
 static void assert_ends(Fixture *f, Refusal refusal, bool outcome_unknown, const char *in_message) {
         _cleanup_(answer_done) Answer a = {};
@@ -50,8 +55,8 @@ static void test_hang(Fixture *f, gconstpointer data) {
         gint64 begin = g_get_monotonic_time(), took;
 
         set_up_peer(f, 500 * MSEC, 4);
-        f->host->script->behaviour = WORKER_HANGS;
-        assert_ends(f, REFUSAL_TIMEOUT, true, "CreateNode within 0.5 s");
+        plan(f, "* hang-forever");
+        assert_ends(f, REFUSAL_TIMEOUT, true, "create-node within 0.5 s");
         took = g_get_monotonic_time() - begin;
         g_assert_cmpint(took, >=, 500 * MSEC);
         g_assert_cmpint(took, <, 5000 * MSEC);
@@ -67,9 +72,9 @@ static void test_hang_does_not_hinder(Fixture *f, gconstpointer data) {
         _cleanup_(answer_done) Answer hanging = {};
 
         set_up_peer(f, LONG_DEADLINE, 2);
-        f->host->script->behaviour = WORKER_HANGS;
+        plan(f, "* hang-forever");
         start(f, &create_node, &hanging);
-        wait_for(f, f->host->script->n_seen == 1);
+        wait_for(f, n_seen(f) == 1);
 
         for (unsigned i = 0; i < 5; i++)
                 assert_succeeds(f);
@@ -82,7 +87,7 @@ static void test_hang_frees_its_place(Fixture *f, gconstpointer data) {
         _cleanup_(answer_done) Answer a = {}, b = {};
 
         set_up_peer(f, SHORT_DEADLINE, 1);
-        f->host->script->behaviour = WORKER_HANGS;
+        plan(f, "* hang-forever");
         start(f, &create_node, &a);
         start(f, &create_node, &b);
         wait_for(f, b.n > 0);
@@ -96,7 +101,7 @@ static void test_deadline_begins_with_sending(Fixture *f, gconstpointer data) {
         Answer answers[5] = {};
 
         set_up_peer(f, 700 * MSEC, 1);
-        f->host->script->behaviour = WORKER_SLOW;
+        plan(f, "* slow 150");
         for (unsigned i = 0; i < 5; i++)
                 start_tag(f, 0, &answers[i]);
         wait_for(f, answers[4].n > 0);
@@ -109,10 +114,10 @@ static void test_answer_goes_before_deadline(Fixture *f, gconstpointer data) {
         _cleanup_(answer_done) Answer a = {};
 
         set_up_peer(f, 500 * MSEC, 1);
-        f->host->script->behaviour = WORKER_WAITS;
+        plan(f, "* wait");
         start_tag(f, 0, &a);
-        wait_for(f, f->host->script->n_seen == 1);
-        f->host->script->n_released = 1;
+        wait_for(f, n_seen(f) == 1);
+        fake_release(f->host->root, 1);
         g_usleep(600 * MSEC);
 
         wait_for(f, a.n > 0);
@@ -120,8 +125,8 @@ static void test_answer_goes_before_deadline(Fixture *f, gconstpointer data) {
 }
 
 static void test_crash(Fixture *f, gconstpointer data) {
-        f->host->script->behaviour = WORKER_CRASHES;
-        assert_ends(f, REFUSAL_BACKEND_UNAVAILABLE, true, "ended while it did CreateNode");
+        plan(f, "* crash-before");
+        assert_ends(f, REFUSAL_BACKEND_UNAVAILABLE, true, "ended while it did create-node");
         assert_succeeds(f);
         g_assert_cmpuint(f->host->n_accepted, ==, 2);
 }
@@ -147,19 +152,19 @@ static void test_crash_while_idle(Fixture *f, gconstpointer data) {
 static void test_crash_beside_another(Fixture *f, gconstpointer data) {
         _cleanup_(answer_done) Answer a = {}, b = {};
 
-        f->host->script->behaviour = WORKER_WAITS;
+        plan(f, "* wait");
         start_tag(f, 0, &a);
-        wait_for(f, f->host->script->n_seen == 1);
+        wait_for(f, n_seen(f) == 1);
         start_tag(f, 1, &b);
-        wait_for(f, f->host->script->n_seen == 2);
+        wait_for(f, n_seen(f) == 2);
 
-        f->host->script->n_released = 1;
+        fake_release(f->host->root, 1);
         wait_for(f, a.n > 0);
         g_assert_no_errno(kill(f->host->workers[0], SIGKILL));
         wait_for(f, f->host->n_workers == 1);
         run_idle(f, 30);
 
-        f->host->script->n_released = 2;
+        fake_release(f->host->root, 2);
         wait_for(f, b.n > 0);
         run_idle(f, 30);
         assert_succeeds(f);
@@ -206,7 +211,7 @@ static void test_crash_before_sending(Fixture *f, gconstpointer data) {
         assert_succeeds(f);
         g_assert_cmpint(end_before_call, ==, 0);
         g_assert_cmpuint(f->host->n_accepted, ==, 2);
-        g_assert_cmpuint(f->host->script->n_seen, ==, 2);
+        g_assert_cmpuint(n_seen(f), ==, 2);
 }
 
 /* A deadline belongs to a call, not to the connection. */
@@ -223,7 +228,7 @@ static void test_one_call_workers(Fixture *f, gconstpointer data) {
                 _cleanup_(answer_done) Answer a = {};
 
                 /* The worker ends of itself right after its answer, which must not be lost, nor the next call. */
-                f->host->script->behaviour = WORKER_SUCCEEDS_AND_EXITS;
+                plan(f, "* exit");
                 call(f, &create_node, &a);
                 g_assert_cmpint(a.refusal, ==, REFUSAL_NONE);
                 wait_for(f, f->host->n_workers == 0);
@@ -300,26 +305,28 @@ static void test_backlog_full(Fixture *f, gconstpointer data) {
 static void test_no_authentication(Fixture *f, gconstpointer data) {
         set_up_peer(f, SHORT_DEADLINE, 1);
         f->host->mode = HOST_IS_SILENT;
-        assert_ends(f, REFUSAL_TIMEOUT, false, "did not begin CreateNode within 0.1 s");
+        assert_ends(f, REFUSAL_TIMEOUT, false, "did not begin create-node within 0.1 s");
         f->host->mode = HOST_IGNORES;
-        assert_ends(f, REFUSAL_TIMEOUT, false, "did not begin CreateNode within 0.1 s");
+        assert_ends(f, REFUSAL_TIMEOUT, false, "did not begin create-node within 0.1 s");
         g_assert_cmpuint(f->host->n_accepted, ==, 1);
 }
 
 static void test_hang_up_at_once(Fixture *f, gconstpointer data) {
         f->host->mode = HOST_HANGS_UP;
-        assert_ends(f, REFUSAL_BACKEND_UNAVAILABLE, false, "ended before it began CreateNode");
+        assert_ends(f, REFUSAL_BACKEND_UNAVAILABLE, false, "ended before it began create-node");
         g_assert_cmpuint(f->host->n_accepted, ==, 1);
         f->host->mode = HOST_SERVES;
         assert_succeeds(f);
 }
 
 static unsigned seen_tag(Fixture *f, unsigned i) {
-        unsigned tag;
+        g_autofree char *log = fake_log(f->host->root);
+        g_auto(GStrv) lines = g_strsplit(log, "\n", 0);
+        unsigned tag, of_node;
 
-        g_assert_cmpint(sscanf(f->host->script->seen[i],
-                               "/org/iscsi/Backend org.iscsi.Backend.DeleteTargetPort sq(\"" NODE "\", %u)", &tag),
-                        ==, 1);
+        g_assert_cmpuint(i, <, g_strv_length(lines));
+        g_assert_cmpint(sscanf(lines[i], "delete-port iqn.2024-01.org.example:disk-%u %u", &of_node, &tag), ==, 2);
+        g_assert_cmpuint(tag, ==, of_node);
         return tag;
 }
 
@@ -327,14 +334,14 @@ static void test_parallel(Fixture *f, gconstpointer data) {
         Answer answers[20] = {};
         unsigned first = 0;
 
-        f->host->script->behaviour = WORKER_WAITS;
+        plan(f, "* wait");
         for (uint16_t i = 0; i < 20; i++)
                 start_tag(f, i, &answers[i]);
 
         /* The first four are at work, in whatever order their processes began. */
-        wait_for(f, f->host->script->n_seen == 4);
+        wait_for(f, n_seen(f) == 4);
         run_idle(f, 50);
-        g_assert_cmpuint(f->host->script->n_seen, ==, 4);
+        g_assert_cmpuint(n_seen(f), ==, 4);
         for (unsigned i = 0; i < 4; i++)
                 first |= 1u << seen_tag(f, i);
         g_assert_cmphex(first, ==, 0xf);
@@ -343,8 +350,8 @@ static void test_parallel(Fixture *f, gconstpointer data) {
         for (unsigned i = 0; i < 20; i++) {
                 unsigned n = MIN(20, i + 5);
 
-                f->host->script->n_released = i + 1;
-                wait_for(f, answers[i].n == 1 && f->host->script->n_seen == n);
+                fake_release(f->host->root, i + 1);
+                wait_for(f, answers[i].n == 1 && n_seen(f) == n);
                 g_assert_cmpint(answers[i].refusal, ==, REFUSAL_NONE);
                 if (i + 4 < 20)
                         g_assert_cmpuint(seen_tag(f, i + 4), ==, i + 4);
@@ -381,19 +388,19 @@ static void test_cancel(Fixture *f, gconstpointer data) {
         Answer sent = {}, waiting = {}, last = {}, silent = {};
 
         set_up_peer(f, LONG_DEADLINE, 1);
-        f->host->script->behaviour = WORKER_WAITS;
+        plan(f, "* wait");
         start_tag(f, 0, &sent);
         start_tag(f, 1, &waiting);
         start_tag(f, 2, &last);
-        wait_for(f, f->host->script->n_seen == 1);
+        wait_for(f, n_seen(f) == 1);
         g_assert_null(backend_call_cancel(sent.call));
         g_assert_null(backend_call_cancel(waiting.call));
         g_assert_null(backend_call_cancel(NULL));
 
         /* The verbs go on, and the connection with them. */
-        f->host->script->n_released = 3;
+        fake_release(f->host->root, 3);
         wait_for(f, last.n > 0);
-        g_assert_cmpuint(f->host->script->n_seen, ==, 3);
+        g_assert_cmpuint(n_seen(f), ==, 3);
         g_assert_cmpuint(f->host->n_accepted, ==, 1);
         g_assert_cmpuint(sent.n, ==, 0);
         g_assert_cmpuint(waiting.n, ==, 0);
@@ -439,7 +446,7 @@ static void test_cancel_in_callback(Fixture *f, gconstpointer data) {
         wait_for(f, c.n > 0);
         g_assert_cmpuint(a.n, ==, 1);
         g_assert_cmpuint(b.n, ==, 0);
-        g_assert_cmpuint(f->host->script->n_seen, ==, 3);
+        g_assert_cmpuint(n_seen(f), ==, 3);
 }
 
 static void test_call_in_callback(Fixture *f, gconstpointer data) {
@@ -448,12 +455,12 @@ static void test_call_in_callback(Fixture *f, gconstpointer data) {
         set_up_peer(f, 500 * MSEC, 1);
         a.other = &b;
         b.other = &c;
-        f->host->script->behaviour = WORKER_CRASHES;
+        plan(f, "* crash-before");
         start(f, &create_node, &a);
         wait_for(f, a.n > 0);
-        f->host->script->behaviour = WORKER_HANGS;
+        plan(f, "* hang");
         wait_for(f, b.n > 0);
-        f->host->script->behaviour = WORKER_SUCCEEDS;
+        plan(f, "");
         wait_for(f, c.n > 0);
         g_assert_cmpint(a.refusal, ==, REFUSAL_BACKEND_UNAVAILABLE);
         g_assert_cmpint(b.refusal, ==, REFUSAL_TIMEOUT);
@@ -461,26 +468,27 @@ static void test_call_in_callback(Fixture *f, gconstpointer data) {
 }
 
 /* Frees the backend while one call is under way in the given manner, another waits, and maybe a worker is idle. */
-static void free_at(Fixture *f, HostMode mode, Behaviour behaviour, unsigned max_workers) {
+static void free_at(Fixture *f, HostMode mode, const char *behaviour, unsigned max_workers) {
+        static uint16_t tag; /* a worker that hangs keeps its node locked */
         Answer a = {}, b = {};
-        unsigned n_accepted = f->host->n_accepted, n_seen = f->host->script->n_seen;
+        unsigned n_accepted = f->host->n_accepted, n_before = n_seen(f);
         gint64 begin;
 
         set_up_peer(f, LONG_DEADLINE, max_workers);
         f->host->mode = mode;
-        f->host->script->behaviour = behaviour;
-        start_tag(f, 0, &a);
+        plan(f, behaviour);
+        start_tag(f, tag++, &a);
         if (mode == HOST_SERVES)
-                wait_for(f, f->host->script->n_seen > n_seen);
+                wait_for(f, n_seen(f) > n_before);
         else if (mode == HOST_IS_SILENT)
                 wait_for(f, f->host->n_accepted > n_accepted);
-        start_tag(f, 1, &b);
+        start_tag(f, tag++, &b);
 
         begin = g_get_monotonic_time();
         f->backend = backend_free(f->backend);
         g_assert_cmpint(g_get_monotonic_time() - begin, <, 1000 * MSEC);
         f->host->mode = HOST_SERVES;
-        f->host->script->behaviour = WORKER_SUCCEEDS;
+        plan(f, "");
         run_idle(f, 30);
         g_assert_cmpuint(a.n, ==, 0);
         g_assert_cmpuint(b.n, ==, 0);
@@ -491,13 +499,13 @@ static void test_free(Fixture *f, gconstpointer data) {
         f->backend = backend_free(f->backend);
         g_assert_null(backend_free(NULL));
 
-        free_at(f, HOST_IGNORES, WORKER_SUCCEEDS, 1); /* both wait */
+        free_at(f, HOST_IGNORES, "", 1); /* both wait */
         g_assert_cmpint(sd_event_source_set_enabled(f->host->accept, SD_EVENT_ON), >=, 0);
-        free_at(f, HOST_IS_SILENT, WORKER_SUCCEEDS, 1); /* authenticates */
-        free_at(f, HOST_IS_SILENT, WORKER_SUCCEEDS, 2);
-        free_at(f, HOST_SERVES, WORKER_HANGS, 1); /* sent */
-        free_at(f, HOST_SERVES, WORKER_HANGS, 2);
-        free_at(f, HOST_SERVES, WORKER_CRASHES, 1); /* hung up, not noticed yet */
+        free_at(f, HOST_IS_SILENT, "", 1); /* authenticates */
+        free_at(f, HOST_IS_SILENT, "", 2);
+        free_at(f, HOST_SERVES, "* hang-forever", 1); /* sent */
+        free_at(f, HOST_SERVES, "* hang-forever", 2);
+        free_at(f, HOST_SERVES, "* crash-before", 1); /* hung up, not noticed yet */
 
         /* idle */
         set_up_peer(f, LONG_DEADLINE, 2);
@@ -514,12 +522,12 @@ static void test_free(Fixture *f, gconstpointer data) {
         wait_for(f, f->host->n_workers == 0);
 }
 
-static void free_in_callback(Fixture *f, HostMode mode, Behaviour behaviour, Refusal refusal) {
+static void free_in_callback(Fixture *f, HostMode mode, const char *behaviour, Refusal refusal) {
         _cleanup_(answer_done) Answer a = { .then = then_free_backend }, b = {};
 
         set_up_peer(f, refusal == REFUSAL_TIMEOUT ? SHORT_DEADLINE : LONG_DEADLINE, 1);
         f->host->mode = mode;
-        f->host->script->behaviour = behaviour;
+        plan(f, behaviour);
         start(f, &create_node, &a);
         start(f, &create_node, &b);
         wait_for(f, !f->backend);
@@ -532,19 +540,17 @@ static void free_in_callback(Fixture *f, HostMode mode, Behaviour behaviour, Ref
 static void test_free_in_callback(Fixture *f, gconstpointer data) {
         g_autofree char *away = g_strconcat(f->host->path, "-away", NULL);
 
-        strcpy(f->host->script->error_name, refusal_error_name(REFUSAL_BUSY));
-
-        free_in_callback(f, HOST_SERVES, WORKER_SUCCEEDS, REFUSAL_NONE);
-        free_in_callback(f, HOST_SERVES, WORKER_FAILS, REFUSAL_BUSY);
-        free_in_callback(f, HOST_SERVES, WORKER_MISREPLIES, REFUSAL_UNSPECIFIED);
-        free_in_callback(f, HOST_SERVES, WORKER_MAKES_NOISE, REFUSAL_BACKEND_UNAVAILABLE);
-        free_in_callback(f, HOST_SERVES, WORKER_CRASHES, REFUSAL_BACKEND_UNAVAILABLE);
-        free_in_callback(f, HOST_HANGS_UP, WORKER_SUCCEEDS, REFUSAL_BACKEND_UNAVAILABLE);
-        free_in_callback(f, HOST_SERVES, WORKER_HANGS, REFUSAL_TIMEOUT);
-        free_in_callback(f, HOST_IS_SILENT, WORKER_SUCCEEDS, REFUSAL_TIMEOUT);
+        free_in_callback(f, HOST_SERVES, "", REFUSAL_NONE);
+        free_in_callback(f, HOST_SERVES, "* fail Busy", REFUSAL_BUSY);
+        free_in_callback(f, HOST_SERVES, "* garbage", REFUSAL_UNSPECIFIED);
+        free_in_callback(f, HOST_SERVES, "Apply noise", REFUSAL_BACKEND_UNAVAILABLE);
+        free_in_callback(f, HOST_SERVES, "* crash-before", REFUSAL_BACKEND_UNAVAILABLE);
+        free_in_callback(f, HOST_HANGS_UP, "", REFUSAL_BACKEND_UNAVAILABLE);
+        free_in_callback(f, HOST_SERVES, "* hang-forever", REFUSAL_TIMEOUT);
+        free_in_callback(f, HOST_IS_SILENT, "", REFUSAL_TIMEOUT);
 
         g_assert_no_errno(rename(f->host->path, away));
-        free_in_callback(f, HOST_SERVES, WORKER_SUCCEEDS, REFUSAL_BACKEND_UNAVAILABLE);
+        free_in_callback(f, HOST_SERVES, "", REFUSAL_BACKEND_UNAVAILABLE);
         g_assert_no_errno(rename(away, f->host->path));
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is said between a backend's client and a worker, and the backend that has no workers. */
+/* What is said between a backend's client and a worker. */
 
 #include <errno.h>
 #include <glib.h>
@@ -11,6 +11,8 @@
 #include "backend/backend.h"
 #include "common/log.h"
 
+static const BackendItem create_node = { .verb = VERB_CREATE_NODE };
+
 static Portal portal(const char *text) {
         Portal p;
 
@@ -18,200 +20,425 @@ static Portal portal(const char *text) {
         return p;
 }
 
+static void plan(Fixture *f, const char *text) {
+        fake_plan(f->host->root, text);
+}
+
+/* WORD fails with this error and text, whatever is in it. */
+static void plan_failure(Fixture *f, const char *word, const char *name, const char *text) {
+        g_autofree char *escaped = g_strescape(text, NULL), *line = g_strdup_printf("%s fail %s %s", word, name, escaped);
+
+        plan(f, line);
+}
+
+static void assert_log(Fixture *f, const char *expected) {
+        g_autofree char *log = fake_log(f->host->root);
+
+        g_assert_cmpstr(log, ==, expected);
+}
+
+static void assert_calls(Fixture *f, const char *line) {
+        g_autofree char *path = g_build_filename(f->host->root, "log", NULL), *log = NULL;
+        g_auto(GStrv) lines = NULL;
+
+        g_assert_true(g_file_get_contents(path, &log, NULL, NULL));
+        lines = g_strsplit(log, "\n", 0);
+        if (!g_strv_contains((const char *const *) lines, line))
+                g_error("\"%s\" is not in the log: %s", line, log);
+}
+
+/* Each verb with what it takes, and much that it does not: the worker refuses anything that does not belong there. */
 static void test_verbs(Fixture *f, gconstpointer data) {
-        const Portal portals[] = { portal("10.0.0.1:3260"), portal("[fe80::1%eth0]:860"), portal("[::]:65535") };
+        const Portal portals[] = { portal("10.0.0.1:3260"), portal("[fe80::1%eth0]:860"), portal("[::1]:65535") };
+        const Portal other = portal("10.0.0.4:3260");
         const struct {
-                BackendRequest request;
-                const char *seen;
+                BackendItem item;
+                const char *log;
         } cases[] = {
-                { { BACKEND_CREATE_NODE, NODE }, "CreateNode s(\"" NODE "\")" },
-                { { BACKEND_DELETE_NODE, NODE }, "DeleteNode s(\"" NODE "\")" },
-                { { BACKEND_CREATE_TARGET_PORT, NODE, 1, portals, 3 },
-                  "CreateTargetPort sqa(sq)(\"" NODE "\", 1, [(\"10.0.0.1\", 3260), (\"fe80::1%eth0\", 860), (\"::\", 65535)])" },
-                { { BACKEND_RESTORE_TARGET_PORT, NODE, 65535, portals, 1 },
-                  "RestoreTargetPort sqa(sq)(\"" NODE "\", 65535, [(\"10.0.0.1\", 3260)])" },
-                { { BACKEND_RESTORE_TARGET_PORT, NODE, 2 }, "RestoreTargetPort sqa(sq)(\"" NODE "\", 2, [])" },
-                { { BACKEND_UNDO_TARGET_PORT, NODE, 0, portals, 2 },
-                  "UndoTargetPort sqa(sq)(\"" NODE "\", 0, [(\"10.0.0.1\", 3260), (\"fe80::1%eth0\", 860)])" },
-                { { BACKEND_DELETE_TARGET_PORT, NODE, 7 }, "DeleteTargetPort sq(\"" NODE "\", 7)" },
-                { { BACKEND_BIND_PORTAL, NODE, 7, portals + 1, 1 }, "BindPortal sqsq(\"" NODE "\", 7, \"fe80::1%eth0\", 860)" },
-                { { BACKEND_UNBIND_PORTAL, NODE, 7, portals + 2, 1 }, "UnbindPortal sqsq(\"" NODE "\", 7, \"::\", 65535)" },
-                { { BACKEND_CHECK_SESSIONS, NODE }, "CheckSessions s(\"" NODE "\")" },
-                { { BACKEND_OBSERVE }, "Observe ()" },
+                { { VERB_CREATE_NODE, 7, portals, 3, true, true, true }, "create-node " NODE "\n" },
+                { { VERB_CREATE_PORT, 1, portals, 3, true, true, true },
+                  "create-port " NODE " 1 10.0.0.1:3260 [fe80::1%eth0]:860 [::1]:65535\n" },
+                { { VERB_CREATE_PORT, 3, &other, 1, false, true, true }, "create-port " NODE " 3 10.0.0.4:3260 disabled\n" },
+                { { VERB_MAKE_PORT, 65535, portals, 3, true, true, true }, "make-port " NODE " 65535\n" },
+                { { VERB_UNDO_PORT, 0, portals, 2, true, true, true },
+                  "undo-port " NODE " 0 10.0.0.1:3260 [fe80::1%eth0]:860\n" },
+                { { VERB_BIND_PORTAL, 1, portals + 1, 1, true, true, true }, "bind-portal " NODE " 1 [fe80::1%eth0]:860\n" },
+                { { VERB_UNBIND_PORTAL, 7, portals + 2, 1, true, true, true }, "unbind-portal " NODE " 7 [::1]:65535\n" },
+                { { VERB_ENABLE_PORT, 1, portals, 3, true, true, true }, "enable-port " NODE " 1\n" },
+                { { VERB_DISABLE_PORT, 1, portals, 3, true, true, true }, "disable-port " NODE " 1 force\n" },
+                { { VERB_DISABLE_PORT, 1, portals, 3, true, false, true }, "disable-port " NODE " 1\n" },
+                { { VERB_CHECK_SESSIONS, 1, portals, 3, true, true, true }, "check-sessions " NODE "\n" },
+                { { VERB_CHECK_SESSIONS, 1, portals, 3, true, true, false }, "check-sessions " NODE " 1\n" },
+                { { VERB_RESTORE_CONTENTS, 1, portals, 3, true, true, true, "lun lun_0\n", 10 },
+                  "restore-contents " NODE " 1\n" },
+                { { VERB_DELETE_PORT, 1, portals, 3, true, false, true }, "delete-port " NODE " 1\n" },
+                { { VERB_DELETE_PORT, 3, portals, 3, true, true, true }, "delete-port " NODE " 3 force\n" },
+                { { VERB_DELETE_PORT, 65535, portals, 3, true, true, true }, "delete-port " NODE " 65535 force\n" },
+                { { VERB_DELETE_NODE, 7, portals, 3, true, true, true }, "delete-node " NODE "\n" },
         };
-        bool covered[_BACKEND_VERB_MAX] = {};
+        bool covered[_VERB_MAX] = {};
 
         g_assert_cmpuint(f->host->n_accepted, ==, 0);
-
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 _cleanup_(answer_done) Answer a = {};
-                g_autofree char *seen = g_strdup_printf("/org/iscsi/Backend org.iscsi.Backend.%s", cases[i].seen);
 
-                call(f, &cases[i].request, &a);
-                g_assert_cmpint(a.refusal, ==, REFUSAL_NONE);
+                fake_log_clear(f->host->root);
+                call_item(f, &cases[i].item, &a);
+                if (a.refusal != REFUSAL_NONE)
+                        g_error("%s: %s", verb_info(cases[i].item.verb)->name, a.message);
                 g_assert_false(a.outcome_unknown);
-                g_assert_true(a.observed == (cases[i].request.verb == BACKEND_OBSERVE));
-                g_assert_cmpuint(a.observation.n_nodes, ==, 0);
-                g_assert_cmpuint(f->host->script->n_seen, ==, i + 1);
-                g_assert_cmpstr(f->host->script->seen[i], ==, seen);
-                covered[cases[i].request.verb] = true;
+                g_assert_null(a.observed);
+                g_assert_null(a.nodes);
+                g_assert_null(a.warnings);
+                g_assert_cmpuint(a.n_items, ==, 1);
+                assert_log(f, cases[i].log);
+                assert_calls(f, "Apply " NODE);
+                covered[cases[i].item.verb] = true;
         }
-
-        for (BackendVerb v = 0; v < _BACKEND_VERB_MAX; v++)
+        for (Verb v = 0; v < _VERB_MAX; v++)
                 g_assert_true(covered[v]);
 
         /* One after the other, so one connection served them all. */
         g_assert_cmpuint(f->host->n_accepted, ==, 1);
 }
 
-static void assert_portal(const ObservedPortal *p, const char *text, bool listening) {
+/* What is kept of a call must be a copy: the caller's memory is gone when it is sent. */
+static void test_items_are_copied(Fixture *f, gconstpointer data) {
+        _cleanup_(answer_done) Answer a = {};
+        Portal *portals = g_new(Portal, 2);
+        BackendItem *items = g_new0(BackendItem, 2);
+        uint64_t *expected = g_new(uint64_t, 2);
+        char *node = g_strdup(NODE);
+
+        portals[0] = portal("10.0.0.1:3260");
+        portals[1] = portal("10.0.0.2:3260");
+        items[0] = (BackendItem){ .verb = VERB_CREATE_PORT, .identifier = 1, .portals = portals, .n_portals = 1 };
+        items[1] = (BackendItem){ .verb = VERB_BIND_PORTAL, .identifier = 1, .portals = portals + 1, .n_portals = 1 };
+        expected[0] = 3;
+        expected[1] = 65535;
+        start(f, &(BackendRequest){ .node = node, .items = items, .n_items = 2, .expected = expected, .n_expected = 2 }, &a);
+        memset(portals, 0xff, 2 * sizeof(*portals));
+        memset(items, 0xff, 2 * sizeof(*items));
+        memset(expected, 0xff, 2 * sizeof(*expected));
+        memset(node, 'x', strlen(node));
+        g_free(portals);
+        g_free(items);
+        g_free(expected);
+        g_free(node);
+
+        wait_for(f, a.n > 0);
+        g_assert_cmpint(a.refusal, ==, REFUSAL_NONE);
+        assert_calls(f, "Apply " NODE " expected 3 65535");
+        assert_log(f, "create-port " NODE " 1 10.0.0.1:3260 disabled\nbind-portal " NODE " 1 10.0.0.2:3260\n");
+}
+
+static const BackendItem three[] = {
+        { .verb = VERB_MAKE_PORT, .identifier = 1 },
+        { .verb = VERB_ENABLE_PORT, .identifier = 2 }, /* which is not there */
+        { .verb = VERB_MAKE_PORT, .identifier = 3 },
+};
+
+static void test_atomic(Fixture *f, gconstpointer data) {
+        _cleanup_(answer_done) Answer a = {};
+        g_autofree char *state = NULL;
+
+        call(f, &(BackendRequest){ .node = NODE, .items = three, .n_items = 3 }, &a);
+        g_assert_cmpint(a.refusal, ==, REFUSAL_ENDPOINT_NON_EXISTENT);
+        g_assert_false(a.outcome_unknown);
+        g_assert_cmpuint(a.failed_item, ==, 1);
+        g_assert_cmpuint(a.n_items, ==, 3);
+        g_assert_cmpint(a.items[0], ==, REFUSAL_FAILED);
+        g_assert_cmpstr(a.item_messages[0], ==, "undone because of operation 2");
+        g_assert_cmpstr(a.item_messages[1], ==, a.message);
+        g_assert_cmpint(a.items[2], ==, REFUSAL_FAILED);
+        g_assert_cmpstr(a.item_messages[2], ==, "not begun because of operation 2");
+        state = fake_state(f->host->root);
+        g_assert_cmpstr(state, ==, "");
+}
+
+static void test_keep_going(Fixture *f, gconstpointer data) {
+        _cleanup_(answer_done) Answer a = {};
+        g_autofree char *state = NULL;
+
+        call(f, &(BackendRequest){ .node = NODE, .items = three, .n_items = 3, .keep_going = true }, &a);
+        g_assert_cmpint(a.refusal, ==, REFUSAL_ENDPOINT_NON_EXISTENT);
+        g_assert_cmpuint(a.failed_item, ==, 1);
+        g_assert_cmpint(a.items[0], ==, REFUSAL_NONE);
+        g_assert_cmpint(a.items[2], ==, REFUSAL_NONE);
+        g_assert_null(a.item_messages[0]);
+        assert_calls(f, "Apply " NODE " keep-going");
+        state = fake_state(f->host->root);
+        g_assert_cmpstr(state, ==, NODE "\n" NODE " 1 disabled\n" NODE " 3 disabled\n");
+}
+
+static void test_check(Fixture *f, gconstpointer data) {
+        _cleanup_(answer_done) Answer a = {};
+        g_autofree char *state = NULL;
+
+        call(f, &(BackendRequest){ .node = NODE, .items = three, .n_items = 3, .check = true }, &a);
+        g_assert_cmpint(a.refusal, ==, REFUSAL_ENDPOINT_NON_EXISTENT);
+        g_assert_cmpuint(a.failed_item, ==, 1);
+        g_assert_cmpint(a.items[0], ==, REFUSAL_NONE);
+        g_assert_cmpint(a.items[2], ==, REFUSAL_NONE);
+        g_assert_nonnull(a.warnings);
+        g_assert_null(a.warnings[0]);
+        assert_log(f, "");
+        assert_calls(f, "Check " NODE);
+        state = fake_state(f->host->root);
+        g_assert_cmpstr(state, ==, "");
+
+        plan(f, "Check answer ([('', 'a note')], ['one\\tthing', 'another'])");
+        call(f, &(BackendRequest){ .node = NODE, .items = three, .n_items = 1, .check = true }, &a);
+        g_assert_cmpint(a.refusal, ==, REFUSAL_NONE);
+        g_assert_cmpstr(a.item_messages[0], ==, "a note");
+        g_assert_cmpstr(a.warnings[0], ==, "one thing");
+        g_assert_cmpstr(a.warnings[1], ==, "another");
+        g_assert_null(a.warnings[2]);
+}
+
+static void test_many_warnings(Fixture *f, gconstpointer data) {
+        g_autoptr(GString) text = g_string_new("Check answer ([('', '')], ['0'");
+        _cleanup_(answer_done) Answer a = {};
+
+        for (unsigned i = 1; i < BACKEND_WARNINGS_MAX + 10; i++)
+                g_string_append_printf(text, ", '%u'", i);
+        g_string_append(text, "])");
+        plan(f, text->str);
+        call(f, &(BackendRequest){ .node = NODE, .items = three, .n_items = 1, .check = true }, &a);
+        g_assert_cmpint(a.refusal, ==, REFUSAL_NONE);
+        g_assert_cmpuint(g_strv_length(a.warnings), ==, BACKEND_WARNINGS_MAX);
+        g_assert_cmpstr(a.warnings[BACKEND_WARNINGS_MAX - 1], ==, "63");
+}
+
+static void test_expected(Fixture *f, gconstpointer data) {
+        const uint64_t some[] = { 3, 1 }, none[1] = {};
+        _cleanup_(answer_done) Answer a = {};
+
+        fake_make_port(f->host->root, NODE, 1, true, "10.0.0.1:3260");
+        fake_make_port(f->host->root, NODE, 2, true, "10.0.0.2:3260");
+        call(f, &(BackendRequest){ .node = NODE, .items = three, .n_items = 1, .expected = some, .n_expected = 2 }, &a);
+        g_assert_cmpint(a.refusal, ==, REFUSAL_FOREIGN_OBJECT_INSIDE);
+        g_assert_nonnull(strstr(a.message, "tpgt_2"));
+        g_assert_cmpuint(a.failed_item, ==, SIZE_MAX);
+        g_assert_cmpuint(a.n_items, ==, 0);
+        g_assert_false(a.outcome_unknown);
+        assert_log(f, "");
+
+        fake_remove_port(f->host->root, NODE, 2);
+        call(f, &(BackendRequest){ .node = NODE, .items = three, .n_items = 1, .expected = some, .n_expected = 2 }, &a);
+        g_assert_cmpint(a.refusal, ==, REFUSAL_NONE);
+        call(f, &(BackendRequest){ .node = NODE, .items = three, .n_items = 1, .expected = none, .n_expected = 0 }, &a);
+        g_assert_cmpint(a.refusal, ==, REFUSAL_FOREIGN_OBJECT_INSIDE);
+        assert_calls(f, "Apply " NODE " expected-none");
+}
+
+static void assert_portal(const ObservedPortal *p, const char *directory, const char *text, bool listening) {
         char buf[PORTAL_TEXT_MAX];
 
-        g_assert_cmpstr(portal_to_text(&p->portal, buf), ==, text);
+        g_assert_cmpstr(p->directory, ==, directory);
+        g_assert_true(p->usable == !!text);
+        if (text)
+                g_assert_cmpstr(portal_to_text(&p->portal, buf), ==, text);
         g_assert_true(p->listening == listening);
 }
 
 static void test_observe(Fixture *f, gconstpointer data) {
         _cleanup_(answer_done) Answer a = {};
-        Observation *o = &a.observation;
+        const ObservedPort *ports;
 
-        f->host->script->behaviour = WORKER_OBSERVES;
-        call(f, &(BackendRequest){ .verb = BACKEND_OBSERVE }, &a);
+        observe(f, NODE, &a);
         g_assert_cmpint(a.refusal, ==, REFUSAL_NONE);
+        g_assert_cmpstr(a.observed->name, ==, NODE);
+        g_assert_false(a.observed->exists);
+        g_assert_cmpuint(a.observed->n_ports, ==, 0);
 
-        g_assert_cmpuint(o->n_nodes, ==, 3);
-        g_assert_cmpstr(o->nodes[0].name, ==, "iqn.2024-01.org.example:none");
-        g_assert_cmpuint(o->nodes[0].n_ports, ==, 0);
-
-        g_assert_cmpstr(o->nodes[1].name, ==, "iqn.2024-01.org.example:two");
-        g_assert_cmpuint(o->nodes[1].n_ports, ==, 2);
-        g_assert_cmpuint(o->nodes[1].ports[0].tag, ==, 1);
-        g_assert_true(o->nodes[1].ports[0].enabled);
-        g_assert_cmpuint(o->nodes[1].ports[0].n_portals, ==, 3);
-        assert_portal(&o->nodes[1].ports[0].portals[0], "10.0.0.1:3260", true);
-        assert_portal(&o->nodes[1].ports[0].portals[1], "[fe80::1%eth0]:3261", false);
-        assert_portal(&o->nodes[1].ports[0].portals[2], "[::]:860", true);
-        g_assert_cmpuint(o->nodes[1].ports[1].tag, ==, 65535);
-        g_assert_false(o->nodes[1].ports[1].enabled);
-        g_assert_cmpuint(o->nodes[1].ports[1].n_portals, ==, 0);
-
-        g_assert_cmpstr(o->nodes[2].name, ==, "naa.52004567ba64678d");
-        g_assert_cmpuint(o->nodes[2].n_ports, ==, 1);
-        g_assert_cmpuint(o->nodes[2].ports[0].tag, ==, 0);
-        assert_portal(&o->nodes[2].ports[0].portals[0], "127.0.0.1:65535", true);
+        fake_set_interfaces(f->host->root, "eth0 2\n");
+        fake_make_port(f->host->root, NODE, 65535, false, "");
+        fake_make_port(f->host->root, NODE, 9, true, "10.0.0.1:3260 [fe80::1%eth0]:3261 deaf [::1]:0x35c");
+        fake_set_interfaces(f->host->root, "");
+        observe(f, NODE, &a);
+        g_assert_true(a.observed->exists);
+        g_assert_cmpuint(a.observed->n_ports, ==, 2);
+        ports = a.observed->ports;
+        g_assert_cmpstr(ports[0].directory, ==, "tpgt_9");
+        g_assert_cmpuint(ports[0].identifier, ==, 9);
+        g_assert_true(ports[0].enabled);
+        g_assert_cmpuint(ports[0].n_portals, ==, 3);
+        assert_portal(ports[0].portals, "10.0.0.1:3260", "10.0.0.1:3260", true);
+        assert_portal(ports[0].portals + 1, "[::1]:0x35c", "[::1]:860", true);
+        assert_portal(ports[0].portals + 2, "[fe80::1%eth0]:3261", NULL, false);
+        g_assert_cmpuint(ports[1].identifier, ==, 65535);
+        g_assert_false(ports[1].enabled);
+        g_assert_cmpuint(ports[1].n_portals, ==, 0);
+        assert_log(f, "Observe " NODE "\nObserve " NODE "\n");
 }
 
 static void test_observe_oddities(Fixture *f, gconstpointer data) {
+        static const char *const bad[] = { "'', 1",          "'10.0.0.1', 0", "'10.0.0.256', 1",      "'[::1]', 1",
+                                           "'fe80::1', 1",   "'host', 1",     "'::ffff:10.0.0.1', 1", "'10.0.0.1%eth0', 1",
+                                           "'224.0.0.1', 1", "'ff02::1', 1",  "'0010.0.0.3', 3260" };
+        g_autoptr(GString) text = g_string_new("Observe answer (true, [('a\\nb', uint64 281474976710655, true, "
+                                               "[('good', '10.0.0.3', uint16 3260, true, true)");
         _cleanup_(answer_done) Answer a = {};
-        Observation *o = &a.observation;
 
-        f->host->script->behaviour = WORKER_OBSERVES_ODDITIES;
-        call(f, &(BackendRequest){ .verb = BACKEND_OBSERVE }, &a);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                g_string_append_printf(text, ", ('bad-%zu', %s, true, true)", i, bad[i]);
+        g_string_append(text, ", ('unused', '10.0.0.4', 1, false, true)]), ('a\\nb', 281474976710655, false, [])])");
+        plan(f, text->str);
+        observe(f, NODE, &a);
         g_assert_cmpint(a.refusal, ==, REFUSAL_NONE);
+        g_assert_cmpuint(a.observed->n_ports, ==, 2);
+        g_assert_cmpuint(a.observed->ports[0].identifier, ==, UINT64_C(0xFFFFFFFFFFFF));
+        g_assert_cmpstr(a.observed->ports[0].directory, ==, "a b");
+        g_assert_cmpuint(a.observed->ports[0].n_portals, ==, ELEMENTSOF(bad) + 2);
+        assert_portal(a.observed->ports[0].portals, "good", "10.0.0.3:3260", true);
+        for (size_t i = 1; i <= ELEMENTSOF(bad); i++) {
+                g_autofree char *name = g_strdup_printf("bad-%zu", i - 1);
 
-        g_assert_cmpuint(o->n_nodes, ==, 2);
-        g_assert_cmpuint(strlen(o->nodes[0].name), ==, 223);
-        g_assert_cmpuint(o->nodes[0].n_ports, ==, 1);
-        g_assert_cmpuint(o->nodes[0].ports[0].n_portals, ==, 1);
-        assert_portal(&o->nodes[0].ports[0].portals[0], "10.0.0.2:3260", true);
+                assert_portal(a.observed->ports[0].portals + i, name, NULL, false);
+        }
+        g_assert_false(a.observed->ports[0].portals[ELEMENTSOF(bad) + 1].usable);
 
-        g_assert_cmpstr(o->nodes[1].name, ==, "iqn.2024-01.org.example:odd");
-        g_assert_cmpuint(o->nodes[1].n_ports, ==, 1);
-        g_assert_cmpuint(o->nodes[1].ports[0].tag, ==, 4);
-        g_assert_cmpuint(o->nodes[1].ports[0].n_portals, ==, 1);
-        assert_portal(&o->nodes[1].ports[0].portals[0], "10.0.0.3:3260", true);
+        /* What does not exist has no ports. */
+        plan(f, "Observe answer (false, [('tpgt_1', uint64 1, true, @a(ssqbb) [])])");
+        observe(f, NODE, &a);
+        g_assert_cmpint(a.refusal, ==, REFUSAL_UNSPECIFIED);
+        g_assert_null(a.observed);
+}
+
+static void test_list_nodes(Fixture *f, gconstpointer data) {
+        g_autofree char *a223 = g_strnfill(223, 'n'), *a224 = g_strnfill(224, 'n'), *text = NULL;
+        _cleanup_(answer_done) Answer a = {};
+
+        list_nodes(f, &a);
+        g_assert_cmpint(a.refusal, ==, REFUSAL_NONE);
+        g_assert_null(a.nodes[0]);
+
+        fake_make_node(f->host->root, NODE);
+        fake_make_node(f->host->root, "Not_an iSCSI näme!");
+        fake_make_node(f->host->root, ".hidden");
+        list_nodes(f, &a);
+        g_assert_cmpstr(a.nodes[0], ==, ".hidden");
+        g_assert_cmpstr(a.nodes[1], ==, "Not_an iSCSI näme!");
+        g_assert_cmpstr(a.nodes[2], ==, NODE);
+        g_assert_null(a.nodes[3]);
+
+        text = g_strdup_printf("ListNodes answer (['b', '', 'a\\nb', '%s', '%s', 'a'],)", a224, a223);
+        plan(f, text);
+        list_nodes(f, &a);
+        g_assert_cmpint(a.refusal, ==, REFUSAL_NONE);
+        g_assert_cmpstr(a.nodes[0], ==, "a");
+        g_assert_cmpstr(a.nodes[1], ==, "b");
+        g_assert_cmpstr(a.nodes[2], ==, a223);
+        g_assert_null(a.nodes[3]);
 }
 
 static void test_observe_limits(Fixture *f, gconstpointer data) {
         const struct {
-                Behaviour behaviour;
+                const char *plan;
                 unsigned max;
         } cases[] = {
-                { WORKER_OBSERVES_MANY_NODES, OBSERVED_NODES_MAX },
-                { WORKER_OBSERVES_MANY_PORTS, OBSERVED_PORTS_MAX },
-                { WORKER_OBSERVES_MANY_PORTALS, OBSERVED_PORTALS_MAX },
+                { "ListNodes many %u", OBSERVED_NODES_MAX },
+                { "Observe many %u", OBSERVED_PORTS_MAX },
+                { "Observe many-portals %u", OBSERVED_PORTALS_MAX },
         };
 
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                _cleanup_(answer_done) Answer full = {}, over = {};
-                const BackendRequest request = { .verb = BACKEND_OBSERVE };
-                Observation *o = &full.observation;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                for (unsigned over = 0; over < 2; over++) {
+                        g_autofree char *number = g_strdup_printf(" %u", cases[i].max + over);
+                        g_autofree char *word = g_strndup(cases[i].plan, strcspn(cases[i].plan, "%") - 1);
+                        g_autofree char *text = g_strconcat(word, number, NULL);
+                        _cleanup_(answer_done) Answer a = {};
 
-                f->host->script->behaviour = cases[i].behaviour;
-                f->host->script->n_many = cases[i].max;
-                call(f, &request, &full);
-                g_assert_cmpint(full.refusal, ==, REFUSAL_NONE);
-                switch (cases[i].behaviour) {
-                case WORKER_OBSERVES_MANY_NODES:
-                        g_assert_cmpuint(o->n_nodes, ==, cases[i].max);
-                        break;
-                case WORKER_OBSERVES_MANY_PORTS:
-                        g_assert_cmpuint(o->nodes[0].n_ports, ==, cases[i].max);
-                        g_assert_cmpuint(o->nodes[0].ports[cases[i].max - 1].tag, ==, (cases[i].max - 1) & 0xffff);
-                        break;
-                default:
-                        g_assert_cmpuint(o->nodes[0].ports[0].n_portals, ==, cases[i].max);
+                        plan(f, text);
+                        if (i == 0)
+                                list_nodes(f, &a);
+                        else
+                                observe(f, NODE, &a);
+                        g_assert_cmpint(a.refusal, ==, over ? REFUSAL_LIMIT_REACHED : REFUSAL_NONE);
+                        g_assert_false(a.outcome_unknown);
+                        if (over) {
+                                g_assert_null(a.observed);
+                                g_assert_null(a.nodes);
+                        } else if (i == 0)
+                                g_assert_cmpuint(g_strv_length(a.nodes), ==, cases[i].max);
+                        else
+                                g_assert_cmpuint(i == 1 ? a.observed->n_ports : a.observed->ports[0].n_portals, ==, cases[i].max);
                 }
+}
 
-                f->host->script->n_many = cases[i].max + 1;
-                call(f, &request, &over);
-                g_assert_cmpint(over.refusal, ==, REFUSAL_LIMIT_REACHED);
-                g_assert_false(over.observed);
+#define OF_ALL "Busy Stuck BackendUnavailable Failed InvalidParameter Timeout"
+#define OF_CHANGES OF_ALL " Degraded ForeignObjectInside"
+#define OF_PORTALS "TCPProtocolEndpointInUse AddressInUse AddressOverlap PortalShadowed ScopeMissing"
+
+/* What interfaces/org.iscsi.Backend.xml lets each verb answer besides what all may, in its words. */
+static const char *const errors_of_verbs[_VERB_MAX] = {
+        [VERB_CREATE_NODE] = "NameInUse",
+        [VERB_DELETE_NODE] = "",
+        [VERB_CREATE_PORT] = "IdentifierInUse NameInUse " OF_PORTALS,
+        [VERB_MAKE_PORT] = "NameInUse",
+        [VERB_UNDO_PORT] = "",
+        [VERB_DELETE_PORT] = "SessionsActive",
+        [VERB_BIND_PORTAL] = "ProtocolEndpointNonExistent " OF_PORTALS,
+        [VERB_UNBIND_PORTAL] = "",
+        [VERB_ENABLE_PORT] = "ProtocolEndpointNonExistent",
+        [VERB_DISABLE_PORT] = "ProtocolEndpointNonExistent SessionsActive",
+        [VERB_CHECK_SESSIONS] = "SessionsActive",
+        [VERB_RESTORE_CONTENTS] = "ProtocolEndpointNonExistent",
+};
+
+static void assert_error(const Answer *a, const char *allowed, Refusal refusal, const char *what) {
+        g_auto(GStrv) names = g_strsplit(allowed, " ", 0);
+
+        g_assert_false(a->outcome_unknown);
+        if (g_strv_contains((const char *const *) names, refusal_error_name(refusal) + strlen(ERROR_NAME_PREFIX))) {
+                g_assert_cmpint(a->refusal, ==, refusal);
+                g_assert_cmpstr(a->message, ==, "the reason");
+        } else {
+                g_assert_cmpint(a->refusal, ==, REFUSAL_UNSPECIFIED);
+                g_assert_nonnull(strstr(a->message, what));
+                g_assert_nonnull(strstr(a->message, "the reason"));
         }
 }
 
-/* What interfaces/org.iscsi.Backend.xml lets each verb answer besides what all may, in its words. */
-static const char *const errors_of_verbs[_BACKEND_VERB_MAX] = {
-        [BACKEND_CREATE_NODE] = "Degraded NameInUse",
-        [BACKEND_DELETE_NODE] = "Degraded",
-        [BACKEND_CREATE_TARGET_PORT] =
-                "Degraded IdentifierInUse TCPProtocolEndpointInUse AddressInUse AddressOverlap PortalShadowed ScopeMissing",
-        [BACKEND_RESTORE_TARGET_PORT] =
-                "Degraded TCPProtocolEndpointInUse AddressInUse AddressOverlap PortalShadowed ScopeMissing",
-        [BACKEND_UNDO_TARGET_PORT] = "Degraded",
-        [BACKEND_DELETE_TARGET_PORT] = "Degraded SessionsActive",
-        [BACKEND_BIND_PORTAL] = "Degraded ProtocolEndpointNonExistent TCPProtocolEndpointInUse AddressInUse AddressOverlap "
-                                "PortalShadowed ScopeMissing",
-        [BACKEND_UNBIND_PORTAL] = "Degraded",
-        [BACKEND_CHECK_SESSIONS] = "SessionsActive",
-        [BACKEND_OBSERVE] = "",
-};
-
-static void test_errors(Fixture *f, gconstpointer data) {
+static void test_errors_of_items(Fixture *f, gconstpointer data) {
         const Portal p = portal("10.0.0.1:3260");
 
         log_set_max_level(LOG_ERR);
-        f->host->script->behaviour = WORKER_FAILS;
-        strcpy(f->host->script->error_message, "the reason");
-
-        for (BackendVerb v = 0; v < _BACKEND_VERB_MAX; v++) {
-                g_autofree char *list = g_strdup_printf("Busy BackendUnavailable Failed InvalidParameter %s", errors_of_verbs[v]);
-                g_auto(GStrv) names = g_strsplit(list, " ", 0);
-                unsigned n_passed = 0;
-
+        for (Verb v = 0; v < _VERB_MAX; v++)
                 for (Refusal refusal = REFUSAL_NONE + 1; refusal < _REFUSAL_MAX; refusal++) {
+                        g_autofree char *allowed = g_strdup_printf(OF_CHANGES " %s", errors_of_verbs[v]);
                         _cleanup_(answer_done) Answer a = {};
-                        const char *name = refusal_error_name(refusal);
 
-                        g_strlcpy(f->host->script->error_name, name, sizeof(f->host->script->error_name));
-                        call(f, &(BackendRequest){ v, NODE, 1, &p, 1 }, &a);
-                        g_assert_false(a.outcome_unknown);
-                        g_assert_false(a.observed);
-
-                        if (g_strv_contains((const char *const *) names, name + strlen(ERROR_NAME_PREFIX))) {
-                                g_assert_cmpint(a.refusal, ==, refusal);
-                                g_assert_cmpstr(a.message, ==, "the reason");
-                                n_passed++;
-                        } else {
-                                g_assert_cmpint(a.refusal, ==, REFUSAL_UNSPECIFIED);
-                                g_assert_nonnull(strstr(a.message, backend_verb_name(v)));
-                        }
+                        plan_failure(f, verb_info(v)->name, refusal_error_name(refusal), "the reason");
+                        call_item(f, &(BackendItem){ v, 1, &p, 1, .force = true }, &a);
+                        g_assert_cmpuint(a.failed_item, ==, 0);
+                        assert_error(&a, allowed, refusal, verb_info(v)->name);
                 }
 
-                g_assert_cmpuint(n_passed, ==, 4 + (*errors_of_verbs[v] ? g_strv_length(names) - 4 : 0));
-        }
-
         /* An error is an answer: the worker goes on. */
+        g_assert_cmpuint(f->host->n_accepted, ==, 1);
+}
+
+static void test_errors_of_calls(Fixture *f, gconstpointer data) {
+        log_set_max_level(LOG_ERR);
+        for (Refusal refusal = REFUSAL_NONE + 1; refusal < _REFUSAL_MAX; refusal++) {
+                _cleanup_(answer_done) Answer a = {};
+
+                plan_failure(f, "Apply", refusal_error_name(refusal), "the reason");
+                call_item(f, &create_node, &a);
+                g_assert_cmpuint(a.failed_item, ==, SIZE_MAX);
+                assert_error(&a, OF_CHANGES, refusal, "create-node");
+                plan_failure(f, "Check", refusal_error_name(refusal), "the reason");
+                call(f, &(BackendRequest){ .node = NODE, .items = three, .n_items = 3, .check = true }, &a);
+                assert_error(&a, OF_CHANGES, refusal, "the check of make-port and 2 more operations");
+                plan_failure(f, "Observe", refusal_error_name(refusal), "the reason");
+                observe(f, NODE, &a);
+                assert_error(&a, OF_ALL, refusal, "Observe");
+                plan_failure(f, "ListNodes", refusal_error_name(refusal), "the reason");
+                list_nodes(f, &a);
+                assert_error(&a, OF_ALL, refusal, "ListNodes");
+        }
         g_assert_cmpuint(f->host->n_accepted, ==, 1);
 }
 
@@ -219,17 +446,17 @@ static void test_unknown_errors(Fixture *f, gconstpointer data) {
         static const char *const names[] = { "org.example.Error.Strange", "System.Error.EIO",
                                              "org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.UnknownMethod",
                                              ERROR_NAME_PREFIX "Nonsense" };
+        static const char *const words[] = { "Apply", "create-node" };
 
-        f->host->script->behaviour = WORKER_FAILS;
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                for (size_t k = 0; k < ELEMENTSOF(words); k++) {
+                        _cleanup_(answer_done) Answer a = {};
 
-        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
-                _cleanup_(answer_done) Answer a = {};
-
-                strcpy(f->host->script->error_name, names[i]);
-                call(f, &(BackendRequest){ .verb = BACKEND_CREATE_NODE, .node = NODE }, &a);
-                g_assert_cmpint(a.refusal, ==, REFUSAL_UNSPECIFIED);
-                g_assert_false(a.outcome_unknown);
-        }
+                        plan_failure(f, words[k], names[i], "");
+                        call_item(f, &create_node, &a);
+                        g_assert_cmpint(a.refusal, ==, REFUSAL_UNSPECIFIED);
+                        g_assert_false(a.outcome_unknown);
+                }
 
         g_assert_cmpuint(f->host->n_accepted, ==, 1);
 }
@@ -253,33 +480,119 @@ static void test_error_texts(Fixture *f, gconstpointer data) {
                 { split4, a511 },
         };
 
-        f->host->script->behaviour = WORKER_FAILS;
-        strcpy(f->host->script->error_name, refusal_error_name(REFUSAL_FAILED));
-
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 _cleanup_(answer_done) Answer a = {};
 
-                strcpy(f->host->script->error_message, cases[i].text);
-                call(f, &(BackendRequest){ .verb = BACKEND_CREATE_NODE, .node = NODE }, &a);
+                plan_failure(f, "create-node", "Failed", cases[i].text);
+                call_item(f, &create_node, &a);
                 g_assert_cmpint(a.refusal, ==, REFUSAL_FAILED);
+                g_assert_cmpstr(a.message, ==, cases[i].expected);
+
+                plan_failure(f, "Apply", "Failed", cases[i].text);
+                call_item(f, &create_node, &a);
+                g_assert_cmpint(a.refusal, ==, REFUSAL_FAILED);
+                g_assert_cmpuint(a.failed_item, ==, SIZE_MAX);
                 g_assert_cmpstr(a.message, ==, cases[i].expected);
         }
 }
 
-static void test_malformed(Fixture *f, gconstpointer data) {
-        const Portal p = portal("10.0.0.1:3260");
+#define NOT_DONE "('org.iscsi.Backend.Error.NotDone', 'x')"
+#define FAILED "('" ERROR_NAME_PREFIX "Failed', 'x')"
+#define DEGRADED "('" ERROR_NAME_PREFIX "Degraded', 'x')"
+#define DONE "('', '')"
 
-        for (BackendVerb v = 0; v < _BACKEND_VERB_MAX; v++) {
+/* Answers to three operations. */
+static const struct {
+        const char *results;
+        bool keep_going, check;
+        Refusal refusal; /* REFUSAL_UNSPECIFIED: and the outcome is unknown */
+        size_t failed_item;
+} mixtures[] = {
+        { DONE "," DONE "," DONE, false, false, REFUSAL_NONE, SIZE_MAX },
+        { NOT_DONE "," FAILED "," NOT_DONE, false, false, REFUSAL_FAILED, 1 },
+        { FAILED "," NOT_DONE "," NOT_DONE, false, false, REFUSAL_FAILED, 0 },
+        { DONE "," DEGRADED "," NOT_DONE, false, false, REFUSAL_DEGRADED, 1 },
+        { DONE "," FAILED "," DONE, true, false, REFUSAL_FAILED, 1 },
+        { DONE "," FAILED "," DONE, false, true, REFUSAL_FAILED, 1 },
+        { DONE "," DONE, false, false, REFUSAL_UNSPECIFIED, SIZE_MAX },
+        { DONE "," DONE, true, false, REFUSAL_UNSPECIFIED, SIZE_MAX },
+        { DONE "," DONE, false, true, REFUSAL_UNSPECIFIED, SIZE_MAX },
+        { DONE "," DONE "," DONE "," DONE, false, false, REFUSAL_UNSPECIFIED, SIZE_MAX },
+        { DONE "," FAILED "," NOT_DONE, false, false, REFUSAL_UNSPECIFIED, SIZE_MAX },
+        { NOT_DONE "," NOT_DONE "," NOT_DONE, false, false, REFUSAL_UNSPECIFIED, SIZE_MAX },
+        { DONE "," NOT_DONE "," DONE, false, false, REFUSAL_UNSPECIFIED, SIZE_MAX },
+};
+
+static void test_mixtures(Fixture *f, gconstpointer data) {
+        unsigned n_lost = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(mixtures); i++) {
+                g_autofree char *text = g_strdup_printf("%s answer ([%s]%s)", mixtures[i].check ? "Check" : "Apply",
+                                                        mixtures[i].results, mixtures[i].check ? ", @as []" : ",");
+                bool malformed = mixtures[i].refusal == REFUSAL_UNSPECIFIED;
                 _cleanup_(answer_done) Answer a = {};
 
-                f->host->script->behaviour = WORKER_MISREPLIES;
-                call(f, &(BackendRequest){ v, NODE, 1, &p, 1 }, &a);
+                plan(f, text);
+                call(f,
+                     &(BackendRequest){ .node = NODE,
+                                        .items = three,
+                                        .n_items = 3,
+                                        .keep_going = mixtures[i].keep_going,
+                                        .check = mixtures[i].check },
+                     &a);
+                if (a.refusal != mixtures[i].refusal)
+                        g_error("%s: %s", mixtures[i].results, a.message);
+                g_assert_cmpuint(a.failed_item, ==, mixtures[i].failed_item);
+                g_assert_true(a.outcome_unknown == malformed);
+                g_assert_cmpuint(a.n_items, ==, malformed ? 0 : 3);
+                n_lost += malformed;
+        }
+
+        /* Without all-or-nothing nothing is undone, so nothing may be called so. */
+        for (unsigned check = 0; check < 2; check++) {
+                _cleanup_(answer_done) Answer a = {};
+
+                plan(f, check ? "Check answer ([" DONE "," NOT_DONE "," DONE "], @as [])"
+                              : "Apply answer ([" DONE "," NOT_DONE "," DONE "],)");
+                call(f, &(BackendRequest){ .node = NODE, .items = three, .n_items = 3, .keep_going = !check, .check = check },
+                     &a);
+                g_assert_cmpint(a.refusal, ==, REFUSAL_UNSPECIFIED);
+                g_assert_cmpuint(a.failed_item, ==, 1);
+                g_assert_false(a.outcome_unknown);
+        }
+
+        /* Such a worker is not used again. */
+        g_assert_cmpuint(f->host->n_accepted, ==, n_lost + 1);
+}
+
+static void test_malformed(Fixture *f, gconstpointer data) {
+        static const char *const plans[] = {
+                "create-node garbage", "Apply garbage",     "Apply answer (true,)",          "Check garbage",
+                "Observe garbage",     "ListNodes garbage", "ListNodes answer (true, ['a'])"
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(plans); i++) {
+                _cleanup_(answer_done) Answer a = {};
+
+                plan(f, plans[i]);
+                if (g_str_has_prefix(plans[i], "Observe"))
+                        observe(f, NODE, &a);
+                else if (g_str_has_prefix(plans[i], "ListNodes"))
+                        list_nodes(f, &a);
+                else
+                        call(f,
+                             &(BackendRequest){ .node = NODE,
+                                                .items = &create_node,
+                                                .n_items = 1,
+                                                .check = g_str_has_prefix(plans[i], "Check") },
+                             &a);
                 g_assert_cmpint(a.refusal, ==, REFUSAL_UNSPECIFIED);
                 g_assert_true(a.outcome_unknown);
-                g_assert_false(a.observed);
+                g_assert_null(a.observed);
+                g_assert_null(a.nodes);
 
                 /* Such a worker is not used again. */
-                g_assert_cmpuint(f->host->n_accepted, ==, v + 1);
+                g_assert_cmpuint(f->host->n_accepted, ==, i + 1);
         }
 
         assert_succeeds(f);
@@ -288,8 +601,8 @@ static void test_malformed(Fixture *f, gconstpointer data) {
 static void test_noise(Fixture *f, gconstpointer data) {
         _cleanup_(answer_done) Answer a = {};
 
-        f->host->script->behaviour = WORKER_MAKES_NOISE;
-        call(f, &(BackendRequest){ .verb = BACKEND_CREATE_NODE, .node = NODE }, &a);
+        plan(f, "Apply noise");
+        call_item(f, &create_node, &a);
         g_assert_cmpint(a.refusal, ==, REFUSAL_BACKEND_UNAVAILABLE);
         g_assert_true(a.outcome_unknown);
 
@@ -300,109 +613,11 @@ static void test_noise(Fixture *f, gconstpointer data) {
 static void test_not_utf8(Fixture *f, gconstpointer data) {
         _cleanup_(answer_done) Answer a = {};
 
-        call(f, &(BackendRequest){ .verb = BACKEND_CREATE_NODE, .node = "iqn.\xff" }, &a);
+        call(f, &(BackendRequest){ .node = "iqn.\xff", .items = &create_node, .n_items = 1 }, &a);
         g_assert_cmpint(a.refusal, ==, REFUSAL_INVALID_PARAMETER);
         g_assert_false(a.outcome_unknown);
-        g_assert_cmpuint(f->host->script->n_seen, ==, 0);
+        g_assert_cmpuint(n_seen(f), ==, 0);
         assert_succeeds(f);
-}
-
-static void test_model(void) {
-        static Fixture f; /* no host: nothing is connected */
-        const Portal p = portal("10.0.0.1:3260");
-        Answer answers[_BACKEND_VERB_MAX] = {};
-        unsigned first;
-
-        g_assert_cmpint(sd_event_new(&f.event), >=, 0);
-        g_assert_cmpint(backend_new_model(f.event, true, &f.backend), ==, 0);
-        g_assert_cmpstr(backend_name(f.backend), ==, "model");
-        g_assert_true(backend_selects_identifiers(f.backend));
-
-        for (BackendVerb v = 0; v < _BACKEND_VERB_MAX; v++)
-                start(&f, &(BackendRequest){ v, NODE, 1, &p, 1 }, &answers[v]);
-        for (BackendVerb v = 0; v < _BACKEND_VERB_MAX; v++)
-                g_assert_cmpuint(answers[v].n, ==, 0);
-
-        wait_for(&f, answers[_BACKEND_VERB_MAX - 1].n > 0);
-
-        first = answers[0].turn;
-        for (BackendVerb v = 0; v < _BACKEND_VERB_MAX; v++) {
-                g_assert_cmpuint(answers[v].n, ==, 1);
-                g_assert_cmpuint(answers[v].turn, ==, first + v);
-                g_assert_cmpint(answers[v].refusal, ==, REFUSAL_NONE);
-                g_assert_false(answers[v].outcome_unknown);
-                g_assert_true(answers[v].observed == (v == BACKEND_OBSERVE));
-                g_assert_cmpuint(answers[v].observation.n_nodes, ==, 0);
-                answer_done(&answers[v]);
-        }
-
-        run_idle(&f, 20);
-        for (BackendVerb v = 0; v < _BACKEND_VERB_MAX; v++)
-                g_assert_cmpuint(answers[v].n, ==, 1);
-
-        f.backend = backend_free(f.backend);
-        g_assert_cmpint(backend_new_model(f.event, false, &f.backend), ==, 0);
-        g_assert_false(backend_selects_identifiers(f.backend));
-        f.backend = backend_free(f.backend);
-        f.event = sd_event_unref(f.event);
-}
-
-static void then_start_other(Answer *a) {
-        start_tag(a->fixture, 9, a->other);
-}
-
-static void then_free_backend(Answer *a) {
-        a->fixture->backend = backend_free(a->fixture->backend);
-}
-
-static void test_model_cancel_and_free(void) {
-        static Fixture f;
-        Answer a = {}, b = {}, c = {}, d = {};
-
-        g_assert_cmpint(sd_event_new(&f.event), >=, 0);
-        g_assert_cmpint(backend_new_model(f.event, true, &f.backend), ==, 0);
-
-        a.then = then_start_other;
-        a.other = &d;
-        d.then = then_free_backend;
-        start_tag(&f, 1, &a);
-        start_tag(&f, 2, &b);
-        start_tag(&f, 3, &c);
-        g_assert_null(backend_call_cancel(b.call));
-
-        wait_for(&f, d.n > 0);
-        g_assert_null(f.backend);
-        g_assert_cmpuint(a.n, ==, 1);
-        g_assert_cmpuint(b.n, ==, 0);
-        g_assert_cmpuint(c.n, ==, 1);
-        g_assert_cmpuint(c.turn, ==, a.turn + 1);
-        g_assert_cmpuint(d.turn, ==, a.turn + 2);
-
-        /* Calls that never had their turn end with the backend, silently. */
-        g_assert_cmpint(backend_new_model(f.event, true, &f.backend), ==, 0);
-        start_tag(&f, 1, &a);
-        start(&f, &(BackendRequest){ .verb = BACKEND_OBSERVE }, &b);
-        f.backend = backend_free(f.backend);
-        run_idle(&f, 20);
-        g_assert_cmpuint(a.n, ==, 1);
-        g_assert_cmpuint(b.n, ==, 0);
-
-        f.event = sd_event_unref(f.event);
-}
-
-static void test_event_loop_ended(void) {
-        static Fixture f;
-        Answer a = {};
-
-        g_assert_cmpint(sd_event_new(&f.event), >=, 0);
-        g_assert_cmpint(backend_new_model(f.event, true, &f.backend), ==, 0);
-        g_assert_cmpint(sd_event_exit(f.event, 0), >=, 0);
-        g_assert_cmpint(sd_event_loop(f.event), ==, 0);
-        g_assert_cmpint(backend_call(f.backend, &(BackendRequest){ .verb = BACKEND_OBSERVE }, NULL, NULL, &a.call), ==, -ESTALE);
-        g_assert_null(a.call);
-
-        f.backend = backend_free(f.backend);
-        f.event = sd_event_unref(f.event);
 }
 
 int main(int argc, char *argv[]) {
@@ -415,18 +630,24 @@ int main(int argc, char *argv[]) {
 
 #define ADD(name, function) g_test_add("/backend/" name, Fixture, NULL, set_up, function, tear_down)
         ADD("verbs", test_verbs);
+        ADD("items-are-copied", test_items_are_copied);
+        ADD("atomic", test_atomic);
+        ADD("keep-going", test_keep_going);
+        ADD("check", test_check);
+        ADD("many-warnings", test_many_warnings);
+        ADD("expected", test_expected);
         ADD("observe", test_observe);
         ADD("observe-oddities", test_observe_oddities);
         ADD("observe-limits", test_observe_limits);
-        ADD("errors", test_errors);
+        ADD("list-nodes", test_list_nodes);
+        ADD("errors-of-items", test_errors_of_items);
+        ADD("errors-of-calls", test_errors_of_calls);
         ADD("unknown-errors", test_unknown_errors);
         ADD("error-texts", test_error_texts);
+        ADD("mixtures", test_mixtures);
         ADD("malformed", test_malformed);
         ADD("noise", test_noise);
         ADD("not-utf8", test_not_utf8);
-        g_test_add_func("/backend/model", test_model);
-        g_test_add_func("/backend/model-cancel-and-free", test_model_cancel_and_free);
-        g_test_add_func("/backend/event-loop-ended", test_event_loop_ended);
 
         return g_test_run();
 }

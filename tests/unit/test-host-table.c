@@ -24,9 +24,12 @@ void *test_calloc(size_t n, size_t size) {
         return calloc(n, size);
 }
 
-/* What was told, by the address' text; told_text() makes one text of all. */
+/* What was told, by the address' text; tree_text() makes one text of all. */
 typedef struct Told {
         GTree *addresses;
+        GTree *indices; /* of the same addresses: the interface's index as a pointer */
+        GTree *links;   /* by name: the same */
+        GString *link_events;
         unsigned events;
 } Told;
 
@@ -35,9 +38,11 @@ static void on_changed(HostEvent event, const HostAddress *a, void *userdata) {
         Told *told = userdata;
         g_autofree char *line = g_strdup_printf("/%u %u %s", a->prefix_length, a->origin, a->interface);
         const char *before;
+        void *index;
 
         (void) ip_address_to_text(&a->address, text);
         before = g_tree_lookup(told->addresses, text);
+        index = g_tree_lookup(told->indices, text);
         told->events++;
 
         switch (event) {
@@ -46,14 +51,29 @@ static void on_changed(HostEvent event, const HostAddress *a, void *userdata) {
                 break;
         case HOST_ADDRESS_CHANGED:
                 g_assert_nonnull(before);
-                g_assert_cmpstr(before, !=, line);
+                g_assert_true(strcmp(before, line) != 0 || GPOINTER_TO_INT(index) != a->ifindex);
                 break;
         case HOST_ADDRESS_REMOVED:
                 g_assert_cmpstr(before, ==, line);
+                g_assert_cmpint(GPOINTER_TO_INT(index), ==, a->ifindex);
                 g_tree_remove(told->addresses, text);
+                g_tree_remove(told->indices, text);
                 return;
         }
+        g_tree_replace(told->indices, g_strdup(text), GINT_TO_POINTER(a->ifindex));
         g_tree_replace(told->addresses, g_strdup(text), g_steal_pointer(&line));
+}
+
+static void on_link(const char *name, int ifindex, void *userdata) {
+        Told *told = userdata;
+        int before = GPOINTER_TO_INT(g_tree_lookup(told->links, name));
+
+        g_assert_cmpint(before, !=, ifindex);
+        g_string_append_printf(told->link_events, "%s=%i ", name, ifindex);
+        if (ifindex == 0)
+                g_tree_remove(told->links, name);
+        else
+                g_tree_replace(told->links, g_strdup(name), GINT_TO_POINTER(ifindex));
 }
 
 static int compare_text(const void *a, const void *b, void *userdata) {
@@ -62,7 +82,23 @@ static int compare_text(const void *a, const void *b, void *userdata) {
 
 static void told_init(Told *told) {
         told->addresses = g_tree_new_full(compare_text, NULL, g_free, g_free);
+        told->indices = g_tree_new_full(compare_text, NULL, g_free, NULL);
+        told->links = g_tree_new_full(compare_text, NULL, g_free, NULL);
+        told->link_events = g_string_new(NULL);
         told->events = 0;
+}
+
+static void told_done(Told *told) {
+        g_tree_unref(told->addresses);
+        g_tree_unref(told->indices);
+        g_tree_unref(told->links);
+        (void) g_string_free(told->link_events, TRUE);
+}
+
+/* What was told of links since the last such call. */
+static void assert_links(Told *told, const char *expected) {
+        g_assert_cmpstr(told->link_events->str, ==, expected);
+        g_string_truncate(told->link_events, 0);
 }
 
 static gboolean append_line(void *key, void *value, void *userdata) {
@@ -122,11 +158,12 @@ typedef struct Fixture {
 static void fixture_set_up(Fixture *f, const void *data) {
         told_init(&f->told);
         g_assert_cmpint(host_table_new(on_changed, &f->told, &f->table), ==, 0);
+        host_table_follow_links(f->table, on_link, &f->told);
 }
 
 static void fixture_tear_down(Fixture *f, const void *data) {
         (void) host_table_free(f->table);
-        g_tree_unref(f->told.addresses);
+        told_done(&f->told);
 }
 
 static void read_two(HostTable *t) {
@@ -256,6 +293,79 @@ static void test_row_before_link(Fixture *f, const void *data) {
         set_link(f->table, HOST_SOURCE_NOTIFIED, 5, "eth5");
         host_table_tell(f->table);
         assert_told(&f->told, "127.0.0.1/8 3 lo\n192.0.2.1/24 3 eth0\nfe80::5%eth5/64 10 eth5\n");
+}
+
+/* An interface that is renamed, made again or swapped with another is told, and so are its addresses. */
+static void test_links(Fixture *f, const void *data) {
+        HostTable *t = f->table;
+        const char *address = "fe80::1%eth0";
+
+        read_two(t);
+        assert_links(&f->told, "lo=1 eth0=2 ");
+        g_assert_cmpint(host_table_find_link(t, "eth0"), ==, 2);
+        g_assert_cmpint(host_table_find_link(t, "eth"), ==, 0);
+        g_assert_cmpint(host_table_find_link(t, "a-name-that-is-longer-than-any"), ==, 0);
+        read_two(t);
+        assert_links(&f->told, "");
+
+        /* renamed, and back before anybody was told */
+        set_link(t, HOST_SOURCE_NOTIFIED, 2, "lan0");
+        host_table_tell(t);
+        assert_links(&f->told, "eth0=0 lan0=2 ");
+        set_link(t, HOST_SOURCE_NOTIFIED, 2, "eth0");
+        set_link(t, HOST_SOURCE_NOTIFIED, 2, "lan0");
+        host_table_tell(t);
+        assert_links(&f->told, "");
+        set_link(t, HOST_SOURCE_NOTIFIED, 2, "eth0");
+        host_table_tell(t);
+        assert_links(&f->told, "lan0=0 eth0=2 ");
+
+        /* made again under its name; the new one may be told first */
+        set_row(t, HOST_SOURCE_NOTIFIED, 2, "fe80::1", 64);
+        g_assert_cmpint(host_table_drop_link(t, 2), ==, 0);
+        host_table_tell(t);
+        set_link(t, HOST_SOURCE_NOTIFIED, 3, "eth0");
+        set_row(t, HOST_SOURCE_NOTIFIED, 3, "fe80::1", 64);
+        host_table_tell(t);
+        assert_links(&f->told, "eth0=0 eth0=3 ");
+        g_assert_cmpint(GPOINTER_TO_INT(g_tree_lookup(f->told.indices, address)), ==, 3);
+        set_link(t, HOST_SOURCE_NOTIFIED, 4, "eth0");
+        host_table_tell(t);
+        g_assert_cmpint(host_table_drop_link(t, 3), ==, 0);
+        host_table_tell(t);
+        assert_links(&f->told, "eth0=4 ");
+
+        /* two swapped, unseen: the addresses are the same, on other interfaces */
+        set_row(t, HOST_SOURCE_NOTIFIED, 4, "fe80::1", 64);
+        set_link(t, HOST_SOURCE_NOTIFIED, 5, "eth1");
+        set_row(t, HOST_SOURCE_NOTIFIED, 5, "fe80::1", 64);
+        host_table_tell(t);
+        assert_links(&f->told, "eth1=5 ");
+        f->told.events = 0;
+        host_table_begin(t);
+        set_link(t, HOST_SOURCE_READ, 4, "eth1");
+        set_link(t, HOST_SOURCE_READ, 5, "eth0");
+        set_row(t, HOST_SOURCE_READ, 4, "fe80::1", 64);
+        set_row(t, HOST_SOURCE_READ, 5, "fe80::1", 64);
+        host_table_tell(t);
+        assert_links(&f->told, "");
+        host_table_end(t);
+        host_table_tell(t);
+        assert_told(&f->told, "fe80::1%eth0/64 10 eth0\nfe80::1%eth1/64 10 eth1\n");
+        g_assert_cmpint(GPOINTER_TO_INT(g_tree_lookup(f->told.indices, address)), ==, 5);
+        g_assert_cmpint(GPOINTER_TO_INT(g_tree_lookup(f->told.indices, "fe80::1%eth1")), ==, 4);
+        g_assert_cmpint(GPOINTER_TO_INT(g_tree_lookup(f->told.links, "eth0")), ==, 5);
+        g_assert_cmpint(GPOINTER_TO_INT(g_tree_lookup(f->told.links, "eth1")), ==, 4);
+        g_assert_cmpuint(f->told.events, ==, 3); /* both, and 127.0.0.1, which the read lacks */
+        g_string_truncate(f->told.link_events, 0);
+
+        /* made again, unseen */
+        host_table_begin(t);
+        set_link(t, HOST_SOURCE_READ, 9, "eth0");
+        host_table_end(t);
+        host_table_tell(t);
+        g_assert_cmpint(GPOINTER_TO_INT(g_tree_lookup(f->told.links, "eth0")), ==, 9);
+        g_assert_cmpint(g_tree_nnodes(f->told.links), ==, 1);
 }
 
 static void test_flags_and_origin(Fixture *f, const void *data) {
@@ -431,6 +541,29 @@ static void world_read(World *w, GRand *rand, HostTable *t) {
         host_table_end(t);
 }
 
+static gboolean check_index(void *key, void *value, void *userdata) {
+        const char *interface = strrchr(value, ' ') + 1;
+        Told *told = userdata;
+
+        g_assert_true(g_tree_lookup(told->indices, key) == g_tree_lookup(told->links, interface));
+        return FALSE;
+}
+
+/* Each name was told to stand for the interface that has it, and each address to be on the interface that is named with it. */
+static void check_links(const World *w, Told *told, const HostTable *t) {
+        for (int n = 1; n < 2 * WORLD_LINKS; n++) {
+                g_autofree char *name = world_name(n);
+                int index = 0;
+
+                for (int i = 0; i < WORLD_LINKS; i++)
+                        if (w->names[i] == n)
+                                index = i + 1;
+                g_assert_cmpint(GPOINTER_TO_INT(g_tree_lookup(told->links, name)), ==, index);
+                g_assert_cmpint(host_table_find_link(t, name), ==, index);
+        }
+        g_tree_foreach(told->addresses, check_index, told);
+}
+
 static void test_random_world(Fixture *f, const void *data) {
         g_autoptr(GRand) rand = g_rand_new_with_seed(g_test_rand_int());
         World w = {};
@@ -454,6 +587,7 @@ static void test_random_world(Fixture *f, const void *data) {
                 host_table_tell(f->table);
                 expected = world_text(&w);
                 assert_told(&f->told, expected);
+                check_links(&w, &f->told, f->table);
         }
 }
 
@@ -530,10 +664,17 @@ static void test_no_memory(void) {
                         host_table_tell(t);
                         g_assert_cmpint(g_tree_nnodes(told.addresses), ==, MANY);
                         g_assert_nonnull(g_tree_lookup(told.addresses, "fe80::1%other"));
+                        g_assert_cmpint(host_table_find_link(t, "other"), ==, 1);
+                        g_assert_cmpint(host_table_find_link(t, "if0"), ==, 0);
+                        for (int i = 1; i < MANY; i++) {
+                                g_autofree char *name = g_strdup_printf("if%i", i);
+
+                                g_assert_cmpint(host_table_find_link(t, name), ==, i + 1);
+                        }
                 }
 
                 (void) host_table_free(t);
-                g_tree_unref(told.addresses);
+                told_done(&told);
         }
 
         g_assert_cmpuint(failures, >, 60);
@@ -550,6 +691,7 @@ int main(int argc, char **argv) {
         ADD("/host-table/notification-outlives-read", test_notification_outlives_read);
         ADD("/host-table/link-takes-rows", test_link_takes_rows);
         ADD("/host-table/row-before-link", test_row_before_link);
+        ADD("/host-table/links", test_links);
         ADD("/host-table/flags-and-origin", test_flags_and_origin);
         ADD("/host-table/random-world", test_random_world);
         g_test_add_func("/host-table/no-memory", test_no_memory);

@@ -421,8 +421,62 @@ static void test_swap_unseen(Fixture *f, const void *data) {
         settle(f);
         g_assert_nonnull(strstr(f->events->str, "192.0.2.1/24 v1 3\n"));
         g_assert_null(strstr(f->events->str, "+fe80::1%v0"));
-        g_assert_true(is_told(f, "fe80::1%v0"));
-        g_assert_true(is_told(f, "fe80::1%v1"));
+        g_assert_cmpint(told_index(f, "fe80::1%v0"), ==, 11);
+        g_assert_cmpint(told_index(f, "fe80::1%v1"), ==, 10);
+        g_assert_nonnull(strstr(f->events->str, "*fe80::1%v0/64 v0 10\n"));
+        g_assert_nonnull(strstr(f->events->str, "*fe80::1%v1/64 v1 10\n"));
+        assert_as_ip_says(f);
+}
+
+/* An interface that is made again under its name, with an address that comes later or never. */
+static void test_made_again(Fixture *f, const void *data) {
+        ip("addr add fe80::1/64 dev v0 nodad");
+        start_quietly(f);
+        g_assert_cmpint(host_find_link(f->host, "v0"), ==, 10);
+        g_assert_cmpint(told_index(f, "fe80::1%v0"), ==, 10);
+        g_assert_cmpint(told_index(f, "::"), ==, 0);
+        assert_links(f, "");
+
+        ip("link del v0");
+        ip("link add v0 index 20 type veth peer name v1 index 21");
+        settle(f);
+        g_assert_false(is_told(f, "fe80::1%v0"));
+        g_assert_cmpint(host_find_link(f->host, "v0"), ==, 20);
+        g_assert_nonnull(strstr(f->link_events->str, "v0=0\n"));
+        g_assert_nonnull(strstr(f->link_events->str, "v0=20\n"));
+        g_assert_nonnull(strstr(f->link_events->str, "v1=21\n"));
+        g_string_truncate(f->link_events, 0);
+        ip("link set v0 addrgenmode none");
+        ip("addr add fe80::1/64 dev v0 nodad");
+        wait_for(f, is_told(f, "fe80::1%v0"));
+        g_assert_cmpint(told_index(f, "fe80::1%v0"), ==, 20);
+
+        ip("link set v0 name lan0");
+        assert_links(f, "v0=0\nlan0=20\n");
+        ip("link set v1 name v0");
+        assert_links(f, "v1=0\nv0=21\n");
+        ip("link set lan0 up");
+        ip("link set lan0 down");
+        assert_links(f, "");
+        ip("link del lan0");
+        settle(f);
+        g_assert_cmpint(host_find_link(f->host, "lan0"), ==, 0);
+        assert_as_ip_says(f);
+}
+
+/* The same while notifications are lost: the address never went, but is on another interface. */
+static void test_made_again_unseen(Fixture *f, const void *data) {
+        f->tuning.receive_buffer = 4096;
+        ip("addr add fe80::1/64 dev v0 nodad");
+        start_quietly(f);
+
+        ip_batch("link del v0\nlink add v0 index 20 type veth peer name v1 index 21\nlink set v0 addrgenmode none\n"
+                 "link set v1 addrgenmode none\naddr add fe80::1/64 dev v0 nodad\n");
+        overrun(f);
+        settle(f);
+        g_assert_cmpint(told_index(f, "fe80::1%v0"), ==, 20);
+        g_assert_cmpint(host_find_link(f->host, "v0"), ==, 20);
+        g_assert_nonnull(strstr(f->link_events->str, "v0=20\n"));
         assert_as_ip_says(f);
 }
 
@@ -496,6 +550,8 @@ int main(int argc, char **argv) {
         ADD("/host/burst", test_burst);
         ADD("/host/burst-default-buffer", test_burst_default_buffer);
         ADD("/host/swap-unseen", test_swap_unseen);
+        ADD("/host/made-again", test_made_again);
+        ADD("/host/made-again-unseen", test_made_again_unseen);
         ADD("/host/random", test_random);
 
         return g_test_run();

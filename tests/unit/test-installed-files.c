@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is installed beside the programs: polkit actions, bus policy, activation file and units. These files decide who may do what, and
- * nobody notices when one of them loses a line. */
+/* What is installed beside the programs: polkit actions, bus policy, activation file and units. These files decide who may do
+ * what, and nobody notices when one of them loses a line. */
 
 #include <glib/gstdio.h>
 #include <libxml/parser.h>
 #include <string.h>
 
-#include "common/refusal.h"
+#include "bus/methods.h"
 #include "xml-file.h"
 
 #define SERVICE "org.iscsi.ConfigurationService"
@@ -27,6 +27,8 @@ static const struct {
         { SERVICE ".create-node", "auth_admin_keep" }, { SERVICE ".delete-node", "auth_admin" },
         { SERVICE ".create-port", "auth_admin_keep" }, { SERVICE ".delete-port", "auth_admin" },
         { SERVICE ".bind-port", "auth_admin_keep" },   { SERVICE ".manage-portals", "auth_admin_keep" },
+        { SERVICE ".modify-port", "auth_admin_keep" }, { SERVICE ".modify-node", "auth_admin_keep" },
+        { SERVICE ".adopt-node", "auth_admin" },       { SERVICE ".force", "auth_admin" },
 };
 
 static int find_action(const char *id) {
@@ -85,7 +87,7 @@ static void check_action(const xmlNode *e, const char *user) {
         }
 }
 
-/* The policy has exactly the six actions, each owned by the service's user and none given away. */
+/* The policy has exactly these actions, each owned by the service's user and none given away. */
 static void test_actions(void) {
         for (size_t i = 0; i < G_N_ELEMENTS(trees); i++) {
                 g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
@@ -128,37 +130,24 @@ static void test_policy_dtd(void) {
         xmlFreeDtd(dtd);
 }
 
-/* The documentation of each method names one action that exists, and each action is named. */
+/* The action of each row exists, and each action is that of a row. That the interface file says so too: test-method-rows.c. */
 static void test_actions_of_methods(void) {
-        g_autoptr(xmlDoc) doc = read_xml(trees[0].root, "interfaces/" SERVICE ".xml");
         bool used[G_N_ELEMENTS(actions)] = { false };
-        unsigned n = 0;
 
-        for (xmlNode *e = xml_first(xml_child(xmlDocGetRootElement(doc), "interface")); e; e = xml_next(e)) {
-                g_auto(GStrv) parts = NULL;
-                int a;
+        for (const Method *const *m = methods; *m; m++) {
+                int a = find_action((*m)->action);
 
-                if (!xml_is(e, "method"))
-                        continue;
-
-                parts = g_strsplit(xml_comment_before(e), "\n      Action: ", -1);
-                g_assert_cmpuint(g_strv_length(parts), ==, 2);
-                *(parts[1] + strcspn(parts[1], " \n")) = 0;
-                a = find_action(parts[1]);
                 if (a < 0)
-                        g_error("%s: there is no action \"%s\"", xml_attribute(e, "name"), parts[1]);
+                        g_error("%s: there is no action \"%s\"", (*m)->name, (*m)->action);
                 used[a] = true;
-                n++;
         }
-
-        g_assert_cmpuint(n, ==, _METHOD_MAX);
         for (size_t i = 0; i < G_N_ELEMENTS(actions); i++)
                 g_assert_true(used[i]);
 }
 
 /* An example is no rule until somebody renames it, and speaks of actions and details that exist. */
 static void test_example_rules(void) {
-        static const char *const details[] = { "node", "role", "identifier", "portals", "group", NULL };
+        static const char *const details[] = { "method", "node", "role", "identifier", "portals", "count", "group", NULL };
         g_autofree char *text = read_text(trees[0].root, "policy/50-iscsi-configd.rules.example");
         g_autoptr(GRegex) ids = g_regex_new("\"(" SERVICE "[^\"]*)\"", 0, 0, NULL);
         g_autoptr(GRegex) lookups = g_regex_new("lookup\\(\"([^\"]*)\"\\)", 0, 0, NULL);
@@ -183,31 +172,32 @@ static void test_example_rules(void) {
 
 /* A rule about messages: it names our destination and is nothing but what is expected here. Returns what it allows. */
 static char *check_message_rule(const xmlNode *rule) {
-        const char *interface = xml_attribute(rule, "send_interface"), *member = xml_attribute(rule, "send_member");
+        const char *interface = xml_attribute(rule, "send_interface");
 
         g_assert_cmpstr(xml_attribute(rule, "send_destination"), ==, SERVICE);
         for (const xmlAttr *a = rule->properties; a; a = a->next)
-                if (!g_str_equal(a->name, "send_destination") && !g_str_equal(a->name, "send_interface") &&
-                    !g_str_equal(a->name, "send_member"))
+                if (!g_str_equal(a->name, "send_destination") && !g_str_equal(a->name, "send_interface"))
                         g_error("unexpected attribute %s", a->name);
 
         if (xml_is(rule, "deny")) {
                 g_assert_null(interface);
-                g_assert_null(member);
                 return g_strdup("deny");
         }
 
         g_assert_true(xml_is(rule, "allow"));
         g_assert_nonnull(interface);
-        if (!g_str_equal(interface, SERVICE))
-                g_assert_null(member);
-
-        return g_strjoin(" ", interface, member, NULL);
+        return g_strdup(interface);
 }
 
-/* The default policy: first the denial, then exactly the standard interfaces and the methods of common/refusal.c. */
+/* The default policy: first the denial, then exactly the standard interfaces and those of interfaces/ that are on the bus. */
 static void check_default_policy(const xmlNode *policy) {
-        static const char *const standard[] = {
+        static const char *const interfaces[] = {
+                SERVICE,
+                "org.iscsi.IPProtocolEndpoint",
+                "org.iscsi.Node",
+                "org.iscsi.PortalGroup",
+                "org.iscsi.ProtocolEndpoint",
+                "org.iscsi.TCPProtocolEndpoint",
                 "org.freedesktop.DBus.Properties",
                 "org.freedesktop.DBus.ObjectManager",
                 "org.freedesktop.DBus.Introspectable",
@@ -223,14 +213,9 @@ static void check_default_policy(const xmlNode *policy) {
                 g_assert_true(g_hash_table_add(allowed, what));
         }
 
-        for (size_t i = 0; i < G_N_ELEMENTS(standard); i++)
-                g_assert_true(g_hash_table_contains(allowed, standard[i]));
-        for (Method m = 0; m < _METHOD_MAX; m++) {
-                g_autofree char *what = g_strdup_printf("%s %s", SERVICE, method_name(m));
-
-                g_assert_true(g_hash_table_contains(allowed, what));
-        }
-        g_assert_cmpuint(n, ==, 1 + G_N_ELEMENTS(standard) + _METHOD_MAX);
+        for (size_t i = 0; i < G_N_ELEMENTS(interfaces); i++)
+                g_assert_true(g_hash_table_contains(allowed, interfaces[i]));
+        g_assert_cmpuint(n, ==, 1 + G_N_ELEMENTS(interfaces));
 }
 
 /* Only the service's user and root may own the name, and only the name. */
@@ -321,10 +306,13 @@ static void test_service_unit(void) {
         assert_key(unit, "Service", "RuntimeDirectory", NULL);
 
         assert_word(unit, "Unit", "Wants", "iscsi-backend-lio.socket");
+        assert_word(unit, "Unit", "Wants", "sys-kernel-config.mount");
         assert_word(unit, "Unit", "After", "iscsi-backend-lio.socket");
         assert_word(unit, "Unit", "After", "dbus.service");
         assert_word(unit, "Unit", "After", "sys-kernel-config.mount");
         assert_word(unit, "Unit", "After", "target.service");
+        assert_word(unit, "Unit", "After", "rtslib-fb-targetctl.service");
+        assert_word(unit, "Unit", "After", "targetcli.service");
         assert_word(unit, "Install", "WantedBy", "multi-user.target");
 }
 

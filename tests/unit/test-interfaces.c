@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The files in interfaces/: what D-Bus demands of an introspection document, what this project demands of its documentation, and that
- * methods and codes are those of common/refusal.c.
+/* The files in interfaces/: what D-Bus demands of an introspection document, what this project demands of its documentation, and
+ * that methods and codes are those of the rows of the methods and of common/refusal.c. Their arguments: test-method-rows.c.
  *
  * The checks are functions that return a description of the first fault, so that they can be tried on faulty documents too. */
 
 #include <string.h>
 #include <systemd/sd-bus.h>
 
+#include "bus/methods.h"
 #include "common/refusal.h"
 #include "xml-file.h"
 
@@ -77,7 +78,8 @@ static char *check_annotation(const xmlNode *e) {
         return check_attributes(e, (const char *const[]){ "!name", "!value", NULL });
 }
 
-static char *check_argument(const xmlNode *e, GHashTable *names) {
+/* An argument in and one out may have the same name. */
+static char *check_argument(const xmlNode *e, GHashTable *names_in, GHashTable *names_out) {
         const char *direction = xml_attribute(e, "direction"), *name = xml_attribute(e, "name");
         char *f;
 
@@ -87,23 +89,23 @@ static char *check_argument(const xmlNode *e, GHashTable *names) {
 
         if (!name_is_valid(name))
                 return fault(e, "not a valid name");
-        if (!g_hash_table_add(names, (void *) name))
-                return fault(e, "this name is there twice");
         if (!signature_is_single_type(xml_attribute(e, "type")))
                 return fault(e, "type %s is not one complete type", xml_attribute(e, "type"));
         if (!g_str_equal(direction, "in") && !g_str_equal(direction, "out"))
                 return fault(e, "direction %s", direction);
+        if (!g_hash_table_add(g_str_equal(direction, "in") ? names_in : names_out, (void *) name))
+                return fault(e, "this name is there twice");
 
         return NULL;
 }
 
 static char *check_method(const xmlNode *e) {
-        g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+        g_autoptr(GHashTable) in = g_hash_table_new(g_str_hash, g_str_equal), out = g_hash_table_new(g_str_hash, g_str_equal);
         char *f;
 
         f = check_attributes(e, (const char *const[]){ "!name", NULL });
         for (xmlNode *c = xml_first(e); c && !f; c = xml_next(c))
-                f = xml_is(c, "arg")          ? check_argument(c, names)
+                f = xml_is(c, "arg")          ? check_argument(c, in, out)
                     : xml_is(c, "annotation") ? check_annotation(c)
                                               : fault(c, "does not belong into a method");
 
@@ -127,8 +129,8 @@ static char *check_property(const xmlNode *e) {
                 return fault(e, "access %s: properties are changed by methods", xml_attribute(e, "access"));
         if (!emits || !g_strv_contains(emits_values, emits))
                 return fault(e, "no valid " EMITS_CHANGED);
-        if (is_explicit && (!g_str_equal(is_explicit, "true") || !g_str_equal(emits, "const")))
-                return fault(e, EXPLICIT " is for constants");
+        if (is_explicit && (!g_str_equal(is_explicit, "true") || !g_str_equal(emits, "invalidates")))
+                return fault(e, EXPLICIT " is for what is told as invalidated");
 
         return NULL;
 }
@@ -239,15 +241,14 @@ static Refusal refusal_from_name(const char *name) {
         return refusal_from_error_name(full);
 }
 
-/* The comment of the method's element explains exactly the codes that M defines. */
-static char *check_method_codes(const xmlNode *e, Method m) {
+/* The comment of the method's element explains exactly the codes that M defines; NULL: none. */
+static char *check_method_codes(const xmlNode *e, const Method *m) {
         g_autoptr(GRegex) regex = NULL;
         g_autoptr(GMatchInfo) info = codes_in(xml_comment_before(e), &regex);
-        const MethodCode *codes;
-        size_t n, found = 0;
+        const MethodCode *codes = m ? m->codes : NULL;
+        size_t n = m ? m->n_codes : 0, found = 0;
         uint32_t code;
 
-        codes = method_codes(m, &n);
         for (char *name; next_code(info, &code, &name); found++) {
                 g_autofree char *owned = name;
                 bool known = false;
@@ -287,7 +288,25 @@ static char *check_common_codes(const xmlNode *interface) {
         return NULL;
 }
 
-/* All faults of the contract with common/refusal.c. */
+static const ReadMethod *find_read_method(const char *name) {
+        for (const ReadMethod *m = read_methods; m->name; m++)
+                if (g_str_equal(m->name, name))
+                        return m;
+
+        return NULL;
+}
+
+static unsigned count_methods(void) {
+        unsigned n = 0;
+
+        for (const Method *const *m = methods; *m; m++)
+                n++;
+        for (const ReadMethod *m = read_methods; m->name; m++)
+                n++;
+        return n;
+}
+
+/* All faults of the contract with the rows. */
 static char *check_codes(xmlDoc *doc) {
         xmlNode *i = interface_of(doc);
         unsigned n_methods = 0;
@@ -295,20 +314,17 @@ static char *check_codes(xmlDoc *doc) {
 
         f = check_common_codes(i);
         for (xmlNode *e = xml_first(i); e && !f; e = xml_next(e)) {
-                Method m;
+                const char *name = xml_attribute(e, "name");
 
                 if (!xml_is(e, "method"))
                         continue;
-
-                for (m = 0; m < _METHOD_MAX; m++)
-                        if (g_str_equal(method_name(m), xml_attribute(e, "name")))
-                                break;
-                f = m < _METHOD_MAX ? check_method_codes(e, m) : fault(e, "common/refusal.c does not know this method");
+                f = method_find(name) || find_read_method(name) ? check_method_codes(e, method_find(name))
+                                                                : fault(e, "no row has this method");
                 n_methods++;
         }
 
-        if (!f && n_methods != _METHOD_MAX)
-                f = fault(i, "%u of %d methods are there", n_methods, _METHOD_MAX);
+        if (!f && n_methods != count_methods())
+                f = fault(i, "%u of %u methods are there", n_methods, count_methods());
         return f;
 }
 
@@ -351,19 +367,19 @@ static void test_directory(void) {
 }
 
 static void test_form(void) {
-        unsigned methods = 0, properties = 0;
+        unsigned n_methods = 0, properties = 0;
 
         for (size_t i = 0; i < G_N_ELEMENTS(interfaces); i++) {
                 g_autoptr(xmlDoc) doc = read_interface(interfaces[i]);
 
                 g_test_message("%s", interfaces[i]);
                 assert_no_fault(check_form(doc, interfaces[i]));
-                methods += count_members(doc, "method");
+                n_methods += count_members(doc, "method");
                 properties += count_members(doc, "property");
         }
 
-        g_assert_cmpuint(methods, >, _METHOD_MAX);
-        g_assert_cmpuint(properties, >, 80);
+        g_assert_cmpuint(n_methods, >, count_methods());
+        g_assert_cmpuint(properties, >, 55);
 }
 
 static void test_documentation(void) {
@@ -381,8 +397,7 @@ static void test_codes(void) {
         assert_no_fault(check_codes(doc));
 }
 
-/* Arrays that grow with the number of objects are told as invalid, and no others; what is explicit are keys and what is the same for
- * all ports. */
+/* Arrays that grow with the number of objects are told as invalid and marked, and no others. */
 static void test_signals(void) {
         static const char *const growing[] = {
                 "org.iscsi.IPProtocolEndpoint.BoundBy",
@@ -391,15 +406,7 @@ static void test_signals(void) {
                 "org.iscsi.TCPProtocolEndpoint.BoundBy",
                 NULL,
         };
-        static const char *const keys[] = { "CreationClassName", "DeviceID", "SystemCreationClassName", "SystemName", NULL };
-        static const char *const same[] = {
-                "org.iscsi.ProtocolEndpoint.ConnectionType",
-                "org.iscsi.ProtocolEndpoint.OtherTypeDescription",
-                "org.iscsi.ProtocolEndpoint.ProtocolIFType",
-                "org.iscsi.ProtocolEndpoint.RequestedState",
-                NULL,
-        };
-        unsigned n_growing = 0, n_explicit = 0;
+        unsigned n_growing = 0;
 
         for (size_t i = 0; i < G_N_ELEMENTS(interfaces); i++) {
                 g_autoptr(xmlDoc) doc = read_interface(interfaces[i]);
@@ -407,26 +414,37 @@ static void test_signals(void) {
                 for (xmlNode *m = xml_first(interface_of(doc)); m; m = xml_next(m)) {
                         const char *name = xml_attribute(m, "name");
                         g_autofree char *full = g_strdup_printf("%s.%s", interfaces[i], name);
-                        bool grows, is_explicit;
+                        bool grows;
 
                         if (!xml_is(m, "property"))
                                 continue;
 
                         grows = g_str_equal(xml_annotation(m, EMITS_CHANGED), "invalidates");
-                        is_explicit = xml_annotation(m, EXPLICIT);
                         if (grows != g_strv_contains(growing, full))
                                 g_error("%s: invalidates", full);
-                        if (is_explicit != (g_strv_contains(same, full) ||
-                                            (g_strv_contains(keys, name) && !g_str_equal(interfaces[i], SERVICE))))
+                        if (grows != (xml_annotation(m, EXPLICIT) != NULL))
                                 g_error("%s: explicit", full);
                         n_growing += grows;
-                        n_explicit += is_explicit;
                 }
         }
 
         g_assert_cmpuint(n_growing, ==, G_N_ELEMENTS(growing) - 1);
-        g_assert_cmpuint(n_explicit, ==,
-                         4 * 3 + 1 + 1 + 4); /* four kinds with three keys, a node's DeviceID, a group's class, ports */
+}
+
+/* What is the same on all objects of a kind, or repeats the path, is not on the bus. */
+static void test_constants(void) {
+        static const char *const constants[] = {
+                "ConnectionType",       "CreationClassName",       "DeviceID",   "InstanceID", "NameFormat",
+                "OtherTypeDescription", "SystemCreationClassName", "SystemName", "Started",    NULL,
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(interfaces); i++) {
+                g_autoptr(xmlDoc) doc = read_interface(interfaces[i]);
+
+                for (xmlNode *m = xml_first(interface_of(doc)); m; m = xml_next(m))
+                        if (g_strv_contains(constants, xml_attribute(m, "name")))
+                                g_error("%s has %s", interfaces[i], xml_attribute(m, "name"));
+        }
 }
 
 #define COMMENT "<!-- a.B: what it is for people. -->"
@@ -459,7 +477,8 @@ static void test_faults(void) {
                 { METHOD("<arg name='x' type='ms' direction='in'/>"), "not one complete type" },
                 { METHOD("<arg name='x' type='a{vs}' direction='in'/>"), "not one complete type" },
                 { METHOD("<arg name='x-y' type='s' direction='in'/>"), "not a valid name" },
-                { METHOD("<arg name='x' type='s' direction='in'/><arg name='x' type='s' direction='out'/>"), "twice" },
+                { METHOD("<arg name='x' type='s' direction='in'/><arg name='x' type='o' direction='in'/>"), "twice" },
+                { METHOD("<arg name='x' type='s' direction='in'/><arg name='x' type='s' direction='out'/>"), "explain" },
                 { METHOD("<arg name='x' type='s' direction='in' more=''/>"), "unknown attribute more" },
                 { METHOD("<x/>"), "does not belong into a method" },
                 { PROPERTY("name='P' type='s' access='readwrite'", "true"), "access readwrite" },
@@ -499,12 +518,14 @@ static void test_code_faults(void) {
         static const struct {
                 const char *from, *to, *fault;
         } cases[] = {
-                { "        4098 IdentifierInUse:", "        4097 IdentifierInUse:", "4097 IdentifierInUse is not a code" },
-                { "        4103 NotFromSameCollection:", "        and NotFromSameCollection:", "7 of its 8 codes" },
-                { "        32779 SessionsActive:", "        32779 SessionActive:", "32779 SessionActive is not a code" },
+                { "        4097 InvalidStateTransition:", "        4098 InvalidStateTransition:",
+                  "4098 InvalidStateTransition is not" },
+                { "        4096 NodeCreationNotSupported:", "        and NodeCreationNotSupported:", "1 of its 2 codes" },
+                { "        4098 TCPProtocolEndpointExists:", "        4098 TCPEndpointExists:",
+                  "4098 TCPEndpointExists is not a code" },
                 { "      5 InvalidParameter:", "      6 InvalidParameter:", "6 InvalidParameter is not a common code" },
                 { "      32772 Busy:", "      Busy:", "common codes are explained" },
-                { "<method name=\"DeletePortalGroup\">", "<method name=\"RemovePortalGroup\">", "does not know this method" },
+                { "<method name=\"DeletePortalGroup\">", "<method name=\"RemovePortalGroup\">", "no row has this method" },
                 { "<method name=\"CreatePortalGroup\">", "<property name=\"CreatePortalGroup\">", NULL },
         };
         g_autofree char *path = g_strdup_printf("%s/interfaces/%s.xml", g_getenv("SOURCE_ROOT"), SERVICE), *text = NULL;
@@ -544,6 +565,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/interfaces/documentation", test_documentation);
         g_test_add_func("/interfaces/codes", test_codes);
         g_test_add_func("/interfaces/signals", test_signals);
+        g_test_add_func("/interfaces/constants", test_constants);
         g_test_add_func("/interfaces/faults", test_faults);
         g_test_add_func("/interfaces/code-faults", test_code_faults);
 

@@ -179,8 +179,8 @@ static void test_exhaustion(void) {
         recorder_check(r);
 }
 
-/* As many nodes and ports as the service lets be, each with a portal of its own and one that all nodes share, published and told. The listener
- * hears as much of the last as of the first. */
+/* As many nodes and ports as the service lets be, each with a portal of its own and one that all nodes share, published and told.
+ * The listener hears as much of the last as of the first. */
 static void test_many(void) {
         enum { N_NODES = 64, N_PORTS = 64 };
         g_autoptr(Recorder) r = recorder_new();

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The model and the rules without memory: each single allocation of each change fails once. The change says so and has changed nothing.
+/* The model and the rules without memory: each single allocation of each change fails once. The change says so and has changed
+ * nothing.
  *
- * The model is compiled for this with the functions below in place of the C library's. The tables of uthash are left alone: without memory
- * for them the process ends. */
+ * The model is compiled for this with the functions below in place of the C library's. The tables of uthash are left alone:
+ * without memory for them the process ends. */
 
 #include <errno.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "common/name.h"
+#include "model/state.h"
 #include "rules-fixture.h"
 
 #define BOTH_ROLES (ROLE_BIT(ROLE_INITIATOR) | ROLE_BIT(ROLE_TARGET))
@@ -161,6 +163,20 @@ static int change_add_endpoint(Recorder *r) {
         return model_add_tcp_endpoint(r->model, &p, group(r, 1), &t);
 }
 
+static int change_declare_address(Recorder *r) {
+        IpAddress a = address("10.0.0.60");
+
+        return model_declare_address(r->model, &a, "name");
+}
+
+static int change_alias(Recorder *r) {
+        return model_set_node_alias(r->model, node(r, NODE_A), "another alias");
+}
+
+static int change_notice(Recorder *r) {
+        return model_set_notice(r->model, NOTICE_STORE, "notice");
+}
+
 static int change_add_group(Recorder *r) {
         PortalGroup *g;
 
@@ -186,6 +202,9 @@ static void test_changes(void) {
                 { change_add_endpoint, 5 },
                 { change_add_group, 2 },
                 { change_add_member, 1 },
+                { change_declare_address, 6 }, /* element name; itself, name; endpoint, name, membership */
+                { change_alias, 1 },
+                { change_notice, 1 },
         };
         g_autoptr(World) w = world_new();
 
@@ -224,6 +243,24 @@ static void test_states(void) {
         /* The next time it is there. */
         model_set_port_state(w->model, p, STATE_DEGRADED, "why");
         g_assert_cmpstr(p->description, ==, "why");
+
+        /* Nor has a node the text of its worst port. */
+        model_set_node_state(w->model, n, STATE_IN_FORCE, NULL);
+        g_assert_nonnull(strstr(n->description, ": why"));
+        model_set_port_state(w->model, p, STATE_IN_FORCE, NULL);
+        fails_in = 1; /* behind the port's own */
+        model_set_port_state(w->model, p, STATE_DEGRADED, "why");
+        g_assert_cmpint(fails_in, ==, -1);
+        g_assert_cmpint(n->state, ==, STATE_DEGRADED);
+        g_assert_null(n->description);
+        recorder_check(w->r);
+
+        /* Nor has a port its drift. */
+        fails_in = 0;
+        model_set_port_observed(w->model, p, &(PortObservation){ .enabled = true, .why = "why" });
+        g_assert_cmpint(p->state, ==, STATE_DEGRADED);
+        g_assert_null(strstr(p->description, "why"));
+        recorder_check(w->r);
 }
 
 static void test_rules(void) {

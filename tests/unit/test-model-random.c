@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "model/state.h"
 #include "model-fixture.h"
 
 #define BOTH_ROLES (ROLE_BIT(ROLE_INITIATOR) | ROLE_BIT(ROLE_TARGET))
@@ -23,7 +24,7 @@ static const uint16_t port_numbers[] = { ISCSI_PORT_DEFAULT, 860, 5000 };
 
 /* A set of portals (bit: address * N_NUMBERS + number) or of addresses is a number. */
 typedef struct Simple {
-        unsigned present;
+        unsigned present, declared;
         uint32_t made;
         uint32_t members[N_GROUPS]; /* [0]: of the built-in group */
         bool groups[N_GROUPS];
@@ -44,11 +45,11 @@ static Portal portal_at(unsigned i) {
         return all[i];
 }
 
-static uint32_t default_portals(unsigned present) {
+static uint32_t default_portals(unsigned known) {
         uint32_t set = 0;
 
         for (unsigned a = 0; a < N_ADDRESSES; a++)
-                if (present & (1u << a))
+                if (known & (1u << a))
                         set |= 1u << (a * N_NUMBERS);
         return set;
 }
@@ -65,7 +66,7 @@ static uint32_t bound_portals(const Simple *s) {
 
 /* All that have a reason to be. */
 static uint32_t existing_portals(const Simple *s) {
-        uint32_t set = s->made | default_portals(s->present) | bound_portals(s);
+        uint32_t set = s->made | default_portals(s->present | s->declared) | bound_portals(s);
 
         for (unsigned g = 1; g < N_GROUPS; g++)
                 set |= s->members[g];
@@ -127,6 +128,7 @@ static void compare(Recorder *r, const Simple *s) {
                 f.ip[k] = e;
                 g_assert_cmpint(t != NULL, ==, !!(existing & (1u << k)));
                 g_assert_cmpint(e && e->present, ==, !!(s->present & (1u << (k / N_NUMBERS))));
+                g_assert_cmpint(e && e->declared, ==, !!(s->declared & (1u << (k / N_NUMBERS))));
                 if (!t)
                         continue;
 
@@ -189,6 +191,9 @@ enum {
         OP_REMOVE_MEMBER,
         OP_CHOOSE,
         OP_STATE,
+        OP_OBSERVE,
+        OP_ENABLE,
+        OP_DECLARE,
         _OP_MAX,
 };
 
@@ -262,6 +267,31 @@ static void choose(Recorder *r, const Simple *s, unsigned n) {
         g_assert_cmpuint(v, ==, expected);
 }
 
+/* One that is set, one that is seen, or what is desired. */
+static int set_state(Model *m, Port *p) {
+        bool listening[N_PORTALS];
+        PortObservation o = {
+                .enabled = pick(4),
+                .listening = listening,
+                .drift = pick(3) ? NULL : "drift",
+                .why = pick(3) ? NULL : "why",
+        };
+
+        switch (pick(4)) {
+        case 0:
+                model_set_port_state(m, p, (ObjectState) pick(_STATE_MAX), g_test_rand_bit() ? "why" : NULL);
+                return OP_STATE;
+        case 1:
+                model_set_port_enabled(m, p, !p->enabled);
+                return OP_ENABLE;
+        default:
+                for (unsigned i = 0; i < p->n_bindings; i++)
+                        listening[i] = pick(4);
+                model_set_port_observed(m, p, &o);
+                return OP_OBSERVE;
+        }
+}
+
 static int change_node(Recorder *r, Simple *s, unsigned n) {
         uint32_t before = existing_portals(s);
         unsigned i = pick(N_IDENTIFIERS);
@@ -308,12 +338,24 @@ static int change_node(Recorder *r, Simple *s, unsigned n) {
                 break;
         case 8:
                 if (p)
-                        model_set_port_state(r->model, p, (ObjectState) pick(5), g_test_rand_bit() ? "why" : NULL);
-                else
-                        model_set_node_state(r->model, node_object, (ObjectState) pick(5), g_test_rand_bit() ? "why" : NULL);
+                        return set_state(r->model, p);
+                model_set_node_state(r->model, node_object, (ObjectState) pick(_STATE_MAX), g_test_rand_bit() ? "why" : NULL);
                 return OP_STATE;
         }
         return add_random_port(r, s, n, i);
+}
+
+static int declare_address(Recorder *r, Simple *s, unsigned a) {
+        IpAddress value = address(address_texts[a]);
+        uint32_t before = existing_portals(s);
+
+        if (s->declared & (1u << a))
+                model_undeclare_address(r->model, ip(r, address_texts[a]));
+        else
+                g_assert_cmpint(model_declare_address(r->model, &value, g_test_rand_bit() ? "name" : ""), ==, 0);
+        s->declared ^= 1u << a;
+        settle(s, before);
+        return OP_DECLARE;
 }
 
 static int change_portals(Recorder *r, Simple *s) {
@@ -323,7 +365,9 @@ static int change_portals(Recorder *r, Simple *s) {
         TcpEndpoint *t = model_find_tcp_endpoint(r->model, &portal_value);
         PortalGroup *group_object = model_find_portal_group(r->model, g);
 
-        switch (pick(8)) {
+        switch (pick(9)) {
+        case 8:
+                return declare_address(r, s, a);
         case 0 ... 1:
                 if (s->present & (1u << a) && g_test_rand_bit()) {
                         remove_address(r, address_texts[a]);
@@ -344,7 +388,7 @@ static int change_portals(Recorder *r, Simple *s) {
                         return OP_MAKE;
                 }
                 /* What the rules let pass: not while it is in use, and not the one that every address has. */
-                if ((s->made & bit) && !t->bound_by && !(t->ip->present && t->portal.port == ISCSI_PORT_DEFAULT)) {
+                if ((s->made & bit) && !t->bound_by && !(ip_endpoint_is_known(t->ip) && t->portal.port == ISCSI_PORT_DEFAULT)) {
                         model_remove_tcp_endpoint(r->model, t);
                         s->made &= ~bit;
                         for (unsigned k = 0; k < N_GROUPS; k++)

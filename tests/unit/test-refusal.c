@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "change/methods/methods.h"
 #include "common/macro.h"
 #include "common/refusal.h"
 
@@ -52,52 +53,88 @@ static const Row vendor_contract[] = {
         { 32776, "NotManaged", EPERM },
         { 32777, "NameInUse", EEXIST },
         { 32778, "LastPortal", EBUSY },
+        { 32781, "StoreUnavailable", EIO },
+        { 32782, "Stuck", EBUSY },
+        { 32793, "ForeignObjectInside", EBUSY },
 };
 
 static const struct {
-        Method method;
+        const Method *method;
         const char *name;
-        Row own[8]; /* those numbered by the method */
+        Row own[9]; /* those numbered by the method */
 } other_contracts[] = {
-        { METHOD_DELETE_ISCSI_PROTOCOL_ENDPOINT,
+        { &method_create_ports,
+          "CreateiSCSIProtocolEndpoints",
+          { { 4096, "SCSIProtocolControllerNonExistent", ENOENT },
+            { 4097, "RoleNotSupported", EPROTOTYPE },
+            { 4098, "IdentifierInUse", EEXIST },
+            { 4099, "IdentifierSelectionNotSupported", ENOTSUP },
+            { 4100, "ProtocolEndpointNonExistent", ENXIO },
+            { 4101, "TCPProtocolEndpointNotBound", EADDRNOTAVAIL },
+            { 4102, "TCPProtocolEndpointInUse", EADDRINUSE },
+            { 4103, "NotFromSameCollection", EXDEV } } },
+        { &method_delete_port_forced, "DeleteiSCSIProtocolEndpointForced", { { 4096, "ProtocolEndpointNonExistent", ENXIO } } },
+        { &method_request_state_change,
+          "RequestStateChange",
+          { { 4096, "ProtocolEndpointNonExistent", ENXIO },
+            { 4097, "InvalidStateTransition", EBUSY },
+            { 32779, "SessionsActive", EBUSY } } },
+        { &method_modify_node,
+          "ModifyiSCSINode",
+          { { 4096, "SCSIProtocolControllerNonExistent", ENOENT }, { 4097, "AliasInUse", EEXIST } } },
+        { &method_delete_node_forced, "DeleteiSCSINodeForced", { { 4096, "SCSIProtocolControllerNonExistent", ENOENT } } },
+        { &method_adopt_node, "AdoptiSCSINode", { { 4096, "SCSIProtocolControllerNonExistent", ENOENT } } },
+        { &method_release_node, "ReleaseiSCSINode", { { 4096, "SCSIProtocolControllerNonExistent", ENOENT } } },
+        { &method_reconcile, "Reconcile", { { 4096, "SCSIProtocolControllerNonExistent", ENOENT } } },
+        { &method_declare_address, "CreateIPProtocolEndpoint", { { 4096, "IPProtocolEndpointExists", EEXIST } } },
+        { &method_retract_address,
+          "DeleteIPProtocolEndpoint",
+          { { 4096, "ProtocolEndpointNonExistent", ENXIO }, { 4097, "EndpointInUse", EBUSY } } },
+        { &method_delete_port,
           "DeleteiSCSIProtocolEndpoint",
           { { 4096, "ProtocolEndpointNonExistent", ENXIO }, { 32779, "SessionsActive", EBUSY } } },
-        { METHOD_BIND_ISCSI_PROTOCOL_ENDPOINT,
+        { &method_bind_port,
           "BindiSCSIProtocolEndPoint",
           { { 4096, "ProtocolEndpointNonExistent", ENXIO },
             { 4097, "TCPProtocolEndpointNotBound", EADDRNOTAVAIL },
             { 4098, "TCPProtocolEndpointInUse", EADDRINUSE },
             { 4099, "NotFromSameCollection", EXDEV } } },
-        { METHOD_UNBIND_ISCSI_PROTOCOL_ENDPOINT,
-          "UnbindiSCSIProtocolEndPoint",
-          { { 4096, "ProtocolEndpointNonExistent", ENXIO } } },
-        { METHOD_CREATE_ISCSI_NODE,
+        { &method_unbind_port, "UnbindiSCSIProtocolEndPoint", { { 4096, "ProtocolEndpointNonExistent", ENXIO } } },
+        { &method_create_node,
           "CreateiSCSINode",
           { { 4096, "NodeCreationNotSupported", EOPNOTSUPP }, { 4097, "AliasInUse", EEXIST } } },
-        { METHOD_DELETE_ISCSI_NODE,
+        { &method_delete_node,
           "DeleteiSCSINode",
           { { 4096, "SCSIProtocolControllerNonExistent", ENOENT }, { 4097, "SessionsActive", EBUSY } } },
-        { METHOD_CREATE_TCP_PROTOCOL_ENDPOINT,
+        { &method_create_tcp_endpoint,
           "CreateTCPProtocolEndpoint",
           { { 4096, "ProtocolEndpointNonExistent", ENXIO },
             { 4097, "PortalGroupNonExistent", ENOENT },
             { 4098, "TCPProtocolEndpointExists", EEXIST } } },
-        { METHOD_DELETE_TCP_PROTOCOL_ENDPOINT,
+        { &method_delete_tcp_endpoint,
           "DeleteTCPProtocolEndpoint",
           { { 4096, "ProtocolEndpointNonExistent", ENXIO }, { 4097, "EndpointInUse", EBUSY } } },
-        { METHOD_CREATE_PORTAL_GROUP, "CreatePortalGroup", {} },
-        { METHOD_DELETE_PORTAL_GROUP,
+        { &method_create_portal_group, "CreatePortalGroup", {} },
+        { &method_delete_portal_group,
           "DeletePortalGroup",
           { { 4096, "PortalGroupNonExistent", ENOENT }, { 4097, "PortalGroupNotEmpty", ENOTEMPTY } } },
-        { METHOD_ADD_TO_PORTAL_GROUP,
+        { &method_add_member,
           "AddToPortalGroup",
           { { 4096, "PortalGroupNonExistent", ENOENT }, { 4097, "ProtocolEndpointNonExistent", ENXIO } } },
-        { METHOD_REMOVE_FROM_PORTAL_GROUP,
+        { &method_remove_member,
           "RemoveFromPortalGroup",
           { { 4096, "PortalGroupNonExistent", ENOENT },
             { 4097, "ProtocolEndpointNonExistent", ENXIO },
             { 4098, "EndpointInUse", EBUSY } } },
 };
+
+static size_t n_methods(void) {
+        size_t n = 0;
+
+        while (methods[n])
+                n++;
+        return n;
+}
 
 static Refusal refusal_by_name(const char *name) {
         g_autofree char *full = g_strconcat("org.iscsi.ConfigurationService.Error.", name, NULL);
@@ -108,7 +145,7 @@ static Refusal refusal_by_name(const char *name) {
         return r;
 }
 
-static void check_row(Method m, const Row *row) {
+static void check_row(const Method *m, const Row *row) {
         Refusal r = refusal_by_name(row->name);
 
         g_assert_cmpuint(method_code(m, r), ==, row->code);
@@ -116,36 +153,35 @@ static void check_row(Method m, const Row *row) {
 }
 
 static void test_create_port_contract(void) {
-        Method m = METHOD_CREATE_ISCSI_PROTOCOL_ENDPOINT;
-        size_t n;
+        const Method *m = &method_create_port;
 
-        g_assert_cmpstr(method_name(m), ==, "CreateiSCSIProtocolEndpoint");
+        g_assert_cmpstr(m->name, ==, "CreateiSCSIProtocolEndpoint");
         for (size_t i = 0; i < ELEMENTSOF(create_port_contract); i++)
                 check_row(m, create_port_contract + i);
 
-        (void) method_codes(m, &n);
-        g_assert_cmpuint(n, ==, 8); /* 4096 to 4103 and no more */
+        g_assert_cmpuint(m->n_codes, ==, 8); /* 4096 to 4103 and no more */
 }
 
 static void test_other_contracts(void) {
-        g_assert_cmpuint(ELEMENTSOF(other_contracts), ==, _METHOD_MAX - 1);
+        g_assert_cmpuint(ELEMENTSOF(other_contracts), ==, n_methods() - 1);
 
         for (size_t i = 0; i < ELEMENTSOF(other_contracts); i++) {
-                Method m = other_contracts[i].method;
-                size_t n_own = 0, n;
+                const Method *m = other_contracts[i].method;
+                size_t n_own = 0;
 
-                g_assert_cmpstr(method_name(m), ==, other_contracts[i].name);
+                g_assert_cmpstr(m->name, ==, other_contracts[i].name);
                 for (; other_contracts[i].own[n_own].name; n_own++)
                         check_row(m, other_contracts[i].own + n_own);
 
-                (void) method_codes(m, &n);
-                g_assert_cmpuint(n, ==, n_own);
+                g_assert_cmpuint(m->n_codes, ==, n_own);
         }
 }
 
 /* Common and vendor codes are the same in all methods. */
 static void test_common_contract(void) {
-        for (Method m = 0; m < _METHOD_MAX; m++) {
+        for (size_t k = 0; methods[k]; k++) {
+                const Method *m = methods[k];
+
                 for (size_t i = 0; i < ELEMENTSOF(vendor_contract); i++)
                         check_row(m, vendor_contract + i);
                 for (size_t i = 0; i < 5; i++)
@@ -154,12 +190,13 @@ static void test_common_contract(void) {
 }
 
 static void test_method_tables(void) {
-        for (Method m = 0; m < _METHOD_MAX; m++) {
-                const MethodCode *codes;
-                uint32_t last = 0, n_cim = 0;
-                size_t n;
+        for (size_t k = 0; methods[k]; k++) {
+                const Method *m = methods[k];
 
-                codes = method_codes(m, &n);
+                const MethodCode *codes = m->codes;
+                uint32_t last = 0, n_cim = 0;
+                size_t n = m->n_codes;
+
                 for (size_t i = 0; i < n; i++) {
                         uint32_t code = codes[i].code;
 
@@ -188,10 +225,13 @@ static void test_method_tables(void) {
 }
 
 static void test_method_names(void) {
-        for (Method m = 0; m < _METHOD_MAX; m++) {
-                g_assert_true(g_regex_match_simple("^[A-Z][A-Za-z]+$", method_name(m), 0, 0));
-                for (Method other = 0; other < m; other++)
-                        g_assert_cmpstr(method_name(m), !=, method_name(other));
+        for (size_t k = 0; methods[k]; k++) {
+                const Method *m = methods[k];
+
+                g_assert_true(g_regex_match_simple("^[A-Z][A-Za-z]+$", m->name, 0, 0));
+                g_assert_true(method_find(m->name) == m);
+                for (const Method *const *other = methods; *other != m; other++)
+                        g_assert_cmpstr(m->name, !=, (*other)->name);
         }
 }
 
@@ -222,8 +262,8 @@ static void test_refusals(void) {
                 }
 
                 /* Somebody can answer with it. */
-                for (Method m = 0; m < _METHOD_MAX; m++)
-                        used = used || method_code(m, r) != CODE_UNSPECIFIED;
+                for (const Method *const *m = methods; *m; m++)
+                        used = used || method_code(*m, r) != CODE_UNSPECIFIED;
                 g_assert_true(used);
         }
 }
@@ -231,23 +271,23 @@ static void test_refusals(void) {
 static void test_none(void) {
         g_assert_null(refusal_error_name(REFUSAL_NONE));
         g_assert_cmpuint(refusal_common_code(REFUSAL_NONE), ==, 0);
-        for (Method m = 0; m < _METHOD_MAX; m++)
-                g_assert_cmpuint(method_code(m, REFUSAL_NONE), ==, 0);
+        for (const Method *const *m = methods; *m; m++)
+                g_assert_cmpuint(method_code(*m, REFUSAL_NONE), ==, 0);
+        g_assert_null(method_find(""));
+        g_assert_null(method_find("createiSCSINode"));
 }
 
 /* What a method's table does not have is Unspecified Error, and nothing else is. */
 static void test_unknown(void) {
         unsigned n_unknown = 0;
 
-        for (Method m = 0; m < _METHOD_MAX; m++)
+        for (size_t k = 0; methods[k]; k++)
                 for (Refusal r = REFUSAL_NONE + 1; r < _REFUSAL_MAX; r++) {
-                        const MethodCode *codes;
+                        const Method *m = methods[k];
                         bool known = refusal_common_code(r) != 0;
-                        size_t n;
 
-                        codes = method_codes(m, &n);
-                        for (size_t i = 0; i < n; i++)
-                                known = known || codes[i].refusal == r;
+                        for (size_t i = 0; i < m->n_codes; i++)
+                                known = known || m->codes[i].refusal == r;
 
                         if (!known) {
                                 g_assert_cmpuint(method_code(m, r), ==, CODE_UNSPECIFIED);
@@ -257,8 +297,8 @@ static void test_unknown(void) {
                 }
         g_assert_cmpuint(n_unknown, >, 0);
 
-        g_assert_cmpuint(method_code(METHOD_CREATE_PORTAL_GROUP, REFUSAL_TCP_IN_USE), ==, CODE_UNSPECIFIED);
-        g_assert_cmpuint(method_code(METHOD_CREATE_ISCSI_PROTOCOL_ENDPOINT, REFUSAL_SESSIONS_ACTIVE), ==, CODE_UNSPECIFIED);
+        g_assert_cmpuint(method_code(&method_create_portal_group, REFUSAL_TCP_IN_USE), ==, CODE_UNSPECIFIED);
+        g_assert_cmpuint(method_code(&method_create_port, REFUSAL_SESSIONS_ACTIVE), ==, CODE_UNSPECIFIED);
 }
 
 static void test_unknown_error_names(void) {

@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "rules-fixture.h"
+#include "rules-answers.h"
 
-#define CREATE METHOD_CREATE_ISCSI_NODE
-#define DELETE METHOD_DELETE_ISCSI_NODE
+#define CREATE &method_create_node
+#define DELETE &method_delete_node
 #define NEW "iqn.2001-04.com.example:new"
 #define GENERATED "iqn.2003-01.org.linux-iscsi.host:sn.000000000001"
 
@@ -169,16 +169,17 @@ static void test_delete(void) {
         }
 }
 
-/* At the limit it is refused, below it is not, and a limit says nothing of other methods. */
+/* At the limit it is refused, below it is not, and a limit says nothing of other kinds. */
 static void test_limits(void) {
         static const struct {
-                Method method;
+                LimitKind kind;
+                const Method *method;
                 const char *what;
         } cases[] = {
-                { METHOD_CREATE_ISCSI_PROTOCOL_ENDPOINT, " ports" },
-                { METHOD_CREATE_ISCSI_NODE, " nodes" },
-                { METHOD_CREATE_TCP_PROTOCOL_ENDPOINT, " TCP endpoints" },
-                { METHOD_CREATE_PORTAL_GROUP, " portal groups" },
+                { LIMIT_OF_PORTS, &method_create_port, " ports" },
+                { LIMIT_OF_NODES, &method_create_node, " nodes" },
+                { LIMIT_OF_TCP_ENDPOINTS, &method_create_tcp_endpoint, " TCP endpoints" },
+                { LIMIT_OF_PORTAL_GROUPS, &method_create_portal_group, " portal groups" },
         };
         g_autoptr(World) w = world_new();
         const ModelCounts *c = model_counts(w->model);
@@ -190,34 +191,184 @@ static void test_limits(void) {
                 g_autofree char *names = g_strdup_printf(" %u |%s", counts[i], cases[i].what);
 
                 g_assert_cmpuint(counts[i], >, 0);
-                assert_allowed(check_limits(w->model, &a, cases[i].method, 1, &why));
+                assert_allowed(check_limits(w->model, &a, cases[i].kind, &why));
                 *limits[i] = counts[i] + 1;
-                assert_allowed(check_limits(w->model, &a, cases[i].method, 1, &why));
+                assert_allowed(check_limits(w->model, &a, cases[i].kind, &why));
                 *limits[i] = counts[i];
-                assert_refused(cases[i].method, REFUSAL_LIMIT_REACHED, names,
-                               check_limits(w->model, &a, cases[i].method, 1, &why));
+                assert_refused(cases[i].method, REFUSAL_LIMIT_REACHED, names, check_limits(w->model, &a, cases[i].kind, &why));
                 *limits[i] = 0; /* as after a change of the configuration */
-                assert_refused(cases[i].method, REFUSAL_LIMIT_REACHED, names,
-                               check_limits(w->model, &a, cases[i].method, 1, &why));
+                assert_refused(cases[i].method, REFUSAL_LIMIT_REACHED, names, check_limits(w->model, &a, cases[i].kind, &why));
 
-                for (Method m = 0; m < _METHOD_MAX; m++)
-                        if (m != cases[i].method)
-                                assert_allowed(check_limits(w->model, &a, m, 1, &why));
+                for (LimitKind k = LIMIT_OF_BYTES; k <= LIMIT_OF_ADDRESSES; k++)
+                        if (k != cases[i].kind)
+                                assert_allowed(check_limits(w->model, &a, k, &why));
         }
+}
+
+/* The size of all objects together is a limit of every kind. */
+static void test_limit_of_bytes(void) {
+        g_autoptr(World) w = world_new();
+        size_t bytes = model_counts(w->model)->bytes;
+
+        g_assert_cmpuint(bytes, >, 0);
+        for (LimitKind k = LIMIT_OF_BYTES; k <= LIMIT_OF_ADDRESSES; k++) {
+                w->abilities.max.bytes = bytes + 1;
+                assert_allowed(check_limits(w->model, &w->abilities, k, &why));
+                w->abilities.max.bytes = bytes;
+                assert_refused(&method_bind_port, REFUSAL_LIMIT_REACHED, "KiB", check_limits(w->model, &w->abilities, k, &why));
+                w->abilities.max.bytes = 0; /* none */
+                assert_allowed(check_limits(w->model, &w->abilities, k, &why));
+        }
+}
+
+static void test_limit_of_addresses(void) {
+        g_autoptr(World) w = world_new();
+
+        for (unsigned i = 0; i < LIMIT_DECLARED_ADDRESSES; i++) {
+                g_autofree char *text = g_strdup_printf("10.1.%u.%u", i / 256, i % 256);
+                IpAddress a = address(text);
+
+                assert_allowed(check_limits(w->model, &w->abilities, LIMIT_OF_ADDRESSES, &why));
+                g_assert_cmpint(model_declare_address(w->model, &a, ""), ==, 0);
+        }
+        assert_refused(&method_declare_address, REFUSAL_LIMIT_REACHED, "4096 declared addresses",
+                       check_limits(w->model, &w->abilities, LIMIT_OF_ADDRESSES, &why));
+        assert_allowed(check_limits(w->model, &w->abilities, LIMIT_OF_TCP_ENDPOINTS, &why));
+}
+
+/* N portals, none of which is there. */
+static int create_with_portals(World *w, size_t n, char **ret_why) {
+        g_autofree Reference *portals = g_new0(Reference, n);
+        g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+        CreatePortRequest q = {
+                .node = reference(w, "/node/" NODE_A), .role = ROLE_TARGET, .identifier = "", .portals = portals, .n_portals = n
+        };
+        CreatePortPlan plan;
+
+        for (size_t i = 0; i < n; i++) {
+                g_ptr_array_add(texts, g_strdup_printf("/none/%zu", i));
+                portals[i].text = texts->pdata[i];
+        }
+        return check_create_port(w->model, &w->abilities, &q, &plan, ret_why);
 }
 
 static void test_limit_of_portals(void) {
         g_autoptr(World) w = world_new();
-        Method m = METHOD_CREATE_ISCSI_PROTOCOL_ENDPOINT;
+        const Method *m = &method_create_port;
 
-        assert_allowed(check_limits(w->model, &w->abilities, m, 0, &why));
-        assert_allowed(check_limits(w->model, &w->abilities, m, LIMIT_PORTALS_PER_PORT, &why));
-        assert_refused(m, REFUSAL_LIMIT_REACHED, "65|64", check_limits(w->model, &w->abilities, m, 65, &why));
-        assert_refused(m, REFUSAL_LIMIT_REACHED, "NetworkPortals|1000000",
-                       check_limits(w->model, &w->abilities, m, 1000000, &why));
+        assert_refused(m, REFUSAL_INVALID_PARAMETER, "NetworkPortals is empty", create_with_portals(w, 0, &why));
+        assert_refused(m, REFUSAL_ENDPOINT_NON_EXISTENT, "/none/0", create_with_portals(w, LIMIT_PORTALS_PER_PORT, &why));
+        assert_refused(m, REFUSAL_LIMIT_REACHED, "65|64", create_with_portals(w, 65, &why));
+        assert_refused(m, REFUSAL_LIMIT_REACHED, "NetworkPortals|10000", create_with_portals(w, 10000, &why));
         w->abilities.max.portals_per_port = 2;
-        assert_allowed(check_limits(w->model, &w->abilities, m, 2, &why));
-        assert_refused(m, REFUSAL_LIMIT_REACHED, "NetworkPortals has 3|2", check_limits(w->model, &w->abilities, m, 3, &why));
+        assert_refused(m, REFUSAL_ENDPOINT_NON_EXISTENT, "/none/0", create_with_portals(w, 2, &why));
+        assert_refused(m, REFUSAL_LIMIT_REACHED, "NetworkPortals has 3|2", create_with_portals(w, 3, &why));
+}
+
+typedef struct ModifyCase {
+        const char *node, *alias, *drift;
+        Refusal refusal;
+        const char *names; /* or the alias that results */
+        DriftPolicy policy;
+} ModifyCase;
+
+static const ModifyCase modify_cases[] = {
+        { "/node/" NODE_A, NULL, NULL, 0, "alias of a", DRIFT_DEFAULT },
+        { "/node/" NODE_A, "", NULL, 0, "", DRIFT_DEFAULT },
+        { "/node/" NODE_A, "alias of a", "enforce", 0, "alias of a", DRIFT_ENFORCE }, /* its own is no other's */
+        { "/node/" NODE_T, "new", "report", 0, "new", DRIFT_REPORT },
+        { "/node/" NODE_T, NULL, "default", 0, "", DRIFT_DEFAULT },
+        { "/none", "\n", "x", REFUSAL_NODE_NON_EXISTENT, "/none" },
+        { "/node/" NODE_A "/000000000001", NULL, NULL, REFUSAL_NODE_NON_EXISTENT, NODE_A "/000000000001" },
+        { "/node/" NODE_A, NULL, "", REFUSAL_INVALID_PARAMETER, "DriftPolicy \"\"|default, report and enforce" },
+        { "/node/" NODE_A, NULL, "inherit", REFUSAL_INVALID_PARAMETER, "\"inherit\"" },
+        { "/node/" NODE_A, NULL, "Enforce", REFUSAL_INVALID_PARAMETER, "\"Enforce\"" },
+        { "/node/" NODE_A, "\n", "Enforce", REFUSAL_INVALID_PARAMETER, "\"Enforce\"" },
+        { "/node/" NODE_A, "a\nb", NULL, REFUSAL_INVALID_PARAMETER, "Alias|control" },
+        { "/node/" NODE_A, TEXT_128 "a", NULL, REFUSAL_INVALID_PARAMETER, "Alias|129|128" },
+        { "/node/" NODE_T, "alias of a", NULL, REFUSAL_ALIAS_IN_USE, "\"alias of a\"|" NODE_A },
+        { "/node/" NODE_U, "alias of a", NULL, REFUSAL_ALIAS_IN_USE, "\"alias of a\"|" NODE_A },
+        { "/node/" NODE_U, "free", NULL, REFUSAL_NOT_MANAGED, NODE_U },
+};
+
+static void test_modify(void) {
+        g_autoptr(World) w = world_new();
+
+        for (size_t i = 0; i < ELEMENTSOF(modify_cases); i++) {
+                const ModifyCase *c = modify_cases + i;
+                ModifyNodeRequest q = { reference(w, c->node), c->alias, c->drift };
+                ModifyNodePlan plan = {};
+
+                if (c->refusal != REFUSAL_NONE) {
+                        assert_refused(&method_modify_node, c->refusal, c->names, check_modify_node(w->model, &q, &plan, &why));
+                        g_assert_null(plan.node);
+                        continue;
+                }
+                assert_allowed(check_modify_node(w->model, &q, &plan, &why));
+                g_assert_true(&plan.node->object == q.node.object);
+                g_assert_cmpstr(plan.alias, ==, c->names);
+                g_assert_cmpint(plan.drift, ==, c->policy);
+        }
+}
+
+static void test_modify_removal(void) {
+        g_autoptr(World) w = world_new();
+        ModifyNodeRequest q = { reference(w, "/node/" NODE_T), "x", NULL };
+        ModifyNodePlan plan;
+
+        node(w->r, NODE_T)->removal = 1;
+        assert_refused(&method_modify_node, REFUSAL_BUSY, NODE_T "|deleted", check_modify_node(w->model, &q, &plan, &why));
+}
+
+static int adopt(World *w, const char *path, char **ret_why) {
+        Reference r = reference(w, path);
+        Node *n = NULL;
+        int answer = check_adopt_node(w->model, &r, &n, ret_why);
+
+        g_assert_true(answer != 0 ? !n : &n->object == r.object);
+        return answer;
+}
+
+static void test_adopt(void) {
+        g_autoptr(World) w = world_new();
+        const Method *m = &method_adopt_node;
+        Node *n;
+
+        assert_refused(m, REFUSAL_NODE_NON_EXISTENT, "/none", adopt(w, "/none", &why));
+        assert_refused(m, REFUSAL_NODE_NON_EXISTENT, "/group/0", adopt(w, "/group/0", &why));
+        assert_allowed(adopt(w, "/node/" NODE_U, &why));
+        assert_allowed(adopt(w, "/node/" NODE_A, &why)); /* one of ours: nothing to do */
+
+        /* What other programs make has any name, and ports without portals. */
+        g_assert_cmpint(model_add_node(w->model, "iqn.2001-04.com.example:X", "", ROLE_BIT(3), false, &n), ==, 0);
+        g_assert_cmpint(model_publish_node(w->model, n), ==, 0);
+        assert_refused(m, REFUSAL_NOT_SUPPORTED, "iqn.2001-04.com.example:X|lower case",
+                       adopt(w, "/node/iqn.2001-04.com.example:X", &why));
+        g_assert_cmpint(model_add_node(w->model, "disk", "", ROLE_BIT(3), false, &n), ==, 0);
+        g_assert_cmpint(model_publish_node(w->model, n), ==, 0);
+        assert_refused(m, REFUSAL_NOT_SUPPORTED, "disk|iqn.", adopt(w, "/node/disk", &why));
+        add_port(w->r, node(w->r, NODE_U), ROLE_TARGET, 9, "")->managed = false;
+        assert_refused(m, REFUSAL_NOT_SUPPORTED, "000000000009|" NODE_U, adopt(w, "/node/" NODE_U, &why));
+}
+
+static int release(World *w, const char *path, char **ret_why) {
+        Reference r = reference(w, path);
+        Node *n = NULL;
+
+        return check_release_node(w->model, &r, &n, ret_why);
+}
+
+static void test_release(void) {
+        g_autoptr(World) w = world_new();
+        const Method *m = &method_release_node;
+
+        assert_refused(m, REFUSAL_NODE_NON_EXISTENT, "/none", release(w, "/none", &why));
+        assert_refused(m, REFUSAL_NODE_NON_EXISTENT, "/ip/10.0.0.1", release(w, "/ip/10.0.0.1", &why));
+        assert_refused(m, REFUSAL_NOT_SUPPORTED, NODE_A "|initiator", release(w, "/node/" NODE_A, &why));
+        assert_refused(m, REFUSAL_NOT_SUPPORTED, NODE_I "|initiator", release(w, "/node/" NODE_I, &why));
+        assert_allowed(release(w, "/node/" NODE_T, &why));
+        node(w->r, NODE_T)->removal = 1;
+        assert_refused(m, REFUSAL_BUSY, NODE_T "|deleted", release(w, "/node/" NODE_T, &why));
 }
 
 /* What counts: everything that a caller can make, whoever made it; not what comes with the host. */
@@ -240,6 +391,11 @@ static void test_coverage(void) {
                                           REFUSAL_LIMIT_REACHED, REFUSAL_NONE });
         /* Only the backend knows of sessions. */
         assert_covered(DELETE, REFUSAL_SESSIONS_ACTIVE, (const Refusal[]){ REFUSAL_NOT_MANAGED, REFUSAL_NONE });
+        assert_covered(&method_modify_node, REFUSAL_NONE,
+                       (const Refusal[]){ REFUSAL_INVALID_PARAMETER, REFUSAL_NOT_MANAGED, REFUSAL_NONE });
+        assert_covered(&method_adopt_node, REFUSAL_NONE, (const Refusal[]){ REFUSAL_NOT_SUPPORTED, REFUSAL_NONE });
+        assert_covered(&method_release_node, REFUSAL_NONE,
+                       (const Refusal[]){ REFUSAL_NOT_SUPPORTED, REFUSAL_BUSY, REFUSAL_NONE });
 }
 
 int main(int argc, char **argv) {
@@ -251,7 +407,13 @@ int main(int argc, char **argv) {
         g_test_add_func("/rules-nodes/create-abilities", test_create_abilities);
         g_test_add_func("/rules-nodes/delete", test_delete);
         g_test_add_func("/rules-nodes/limits", test_limits);
+        g_test_add_func("/rules-nodes/limit-of-bytes", test_limit_of_bytes);
+        g_test_add_func("/rules-nodes/limit-of-addresses", test_limit_of_addresses);
         g_test_add_func("/rules-nodes/limit-of-portals", test_limit_of_portals);
+        g_test_add_func("/rules-nodes/modify", test_modify);
+        g_test_add_func("/rules-nodes/modify-removal", test_modify_removal);
+        g_test_add_func("/rules-nodes/adopt", test_adopt);
+        g_test_add_func("/rules-nodes/release", test_release);
         g_test_add_func("/rules-nodes/counted", test_counted);
         if (all)
                 g_test_add_func("/rules-nodes/coverage", test_coverage);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The order of the rules: of two wrongs the one that comes earlier in the documented order is answered, wherever in NetworkPortals its
- * cause stands. */
+/* The order of the rules: of two wrongs the one that comes earlier in the documented order is answered, wherever in
+ * NetworkPortals its cause stands. */
 
 #include <string.h>
 
-#include "rules-fixture.h"
+#include "rules-answers.h"
 
-#define CREATE METHOD_CREATE_ISCSI_PROTOCOL_ENDPOINT
-#define BIND METHOD_BIND_ISCSI_PROTOCOL_ENDPOINT
+#define CREATE &method_create_port
+#define BIND &method_bind_port
 #define PORTALS_MAX 80u
 
 /* A request of CreateiSCSIProtocolEndpoint in a world of its own, right until something is done to it. */
@@ -305,7 +305,8 @@ static void test_initiator_permutations(void) {
                 }
 }
 
-/* Bind: port, portal (4096) → backend (1) → class (5) → not bound (4097) → in use (4098) → collection (4099) → managed → limit. */
+/* Bind: port, portal (4096) → backend (1) → class (5) → not bound (4097) → in use (4098) → collection (4099) → managed →
+ * limit. */
 static void test_bind(void) {
         static const struct {
                 const char *portal;
@@ -350,7 +351,8 @@ static void test_bind(void) {
                 }
 
         {
-                /* Wrong in two of these ways at once: one whose address is gone, that another port has, and that is in no group. */
+                /* Wrong in two of these ways at once: one whose address is gone, that another port has, and that is in no
+                 * group. */
                 g_autoptr(World) w = world_new();
                 Reference p = reference(w, "/node/" NODE_A "/000000000001"), e;
                 Port *ret;

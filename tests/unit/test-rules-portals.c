@@ -4,14 +4,14 @@
 
 #include <string.h>
 
-#include "rules-fixture.h"
+#include "rules-answers.h"
 
-#define CREATE METHOD_CREATE_TCP_PROTOCOL_ENDPOINT
-#define DELETE METHOD_DELETE_TCP_PROTOCOL_ENDPOINT
-#define CREATE_GROUP METHOD_CREATE_PORTAL_GROUP
-#define DELETE_GROUP METHOD_DELETE_PORTAL_GROUP
-#define ADD METHOD_ADD_TO_PORTAL_GROUP
-#define REMOVE METHOD_REMOVE_FROM_PORTAL_GROUP
+#define CREATE &method_create_tcp_endpoint
+#define DELETE &method_delete_tcp_endpoint
+#define CREATE_GROUP &method_create_portal_group
+#define DELETE_GROUP &method_delete_portal_group
+#define ADD &method_add_member
+#define REMOVE &method_remove_member
 
 /* What is not of the wanted class. */
 static const char *const no_address[] = { "/none", "/", "/ip/10.0.9.9", "/tcp/10.0.0.1:3260", "/group/0", "/node/" NODE_A };
@@ -23,7 +23,7 @@ static const char *const no_endpoint[] = {
 static int create(World *w, const char *ip_path, uint16_t number, const char *group_path, TcpEndpointPlan *ret, char **ret_why) {
         Reference i = reference(w, ip_path), g = reference(w, group_path);
 
-        return check_create_tcp_endpoint(w->model, &w->abilities, &i, number, &g, ret, ret_why);
+        return check_create_tcp_endpoint(w->model, &i, number, &g, ret, ret_why);
 }
 
 static void test_create(void) {
@@ -118,22 +118,19 @@ static void test_create_group(void) {
         g_autoptr(World) w = world_new();
         g_autoptr(GString) s = g_string_new("");
 
-        assert_allowed(check_create_portal_group(w->model, &w->abilities, "fast", &why)); /* names need not be unique */
-        assert_allowed(check_create_portal_group(w->model, &w->abilities, "日本", &why));
-        assert_refused(CREATE_GROUP, REFUSAL_INVALID_PARAMETER, "ElementName|empty",
-                       check_create_portal_group(w->model, &w->abilities, "", &why));
-        assert_refused(CREATE_GROUP, REFUSAL_INVALID_PARAMETER, "ElementName|control",
-                       check_create_portal_group(w->model, &w->abilities, "a\nb", &why));
+        assert_allowed(check_create_portal_group("fast", &why)); /* names need not be unique */
+        assert_allowed(check_create_portal_group("日本", &why));
+        assert_refused(CREATE_GROUP, REFUSAL_INVALID_PARAMETER, "ElementName|empty", check_create_portal_group("", &why));
+        assert_refused(CREATE_GROUP, REFUSAL_INVALID_PARAMETER, "ElementName|control", check_create_portal_group("a\nb", &why));
 
         for (unsigned i = 0; i < LIMIT_TEXT; i++)
                 g_string_append(s, "日");
-        assert_allowed(check_create_portal_group(w->model, &w->abilities, s->str, &why));
+        assert_allowed(check_create_portal_group(s->str, &why));
         g_string_append(s, "本");
-        assert_refused(CREATE_GROUP, REFUSAL_INVALID_PARAMETER, "ElementName|129|128",
-                       check_create_portal_group(w->model, &w->abilities, s->str, &why));
+        assert_refused(CREATE_GROUP, REFUSAL_INVALID_PARAMETER, "ElementName|129|128", check_create_portal_group(s->str, &why));
         w->abilities.max.portal_groups = 3;
         assert_refused(CREATE_GROUP, REFUSAL_LIMIT_REACHED, "3 portal groups",
-                       check_limits(w->model, &w->abilities, CREATE_GROUP, 0, &why));
+                       check_limits(w->model, &w->abilities, LIMIT_OF_PORTAL_GROUPS, &why));
 }
 
 static void test_delete_group(void) {
@@ -268,12 +265,108 @@ static void test_remove_of_foreign_port(void) {
                        remove_member(w, "/group/1", "/tcp/10.0.0.3:860", &why));
 }
 
+typedef struct DeclareCase {
+        const char *address, *element_name;
+        Refusal refusal;
+        const char *names; /* or the address that results */
+} DeclareCase;
+
+static const DeclareCase declare_cases[] = {
+        { "192.0.2.1", "", 0, "192.0.2.1" },
+        { "192.0.2.1", "service address of the cluster", 0, "192.0.2.1" },
+        { "2001:DB8::0001", "", 0, "2001:db8::1" },
+        { "fe80::1%eth0", "", 0, "fe80::1%eth0" },
+        { "10.0.0.1", "", 0, "10.0.0.1" }, /* is on this host: it stays known when it goes */
+        { "192.0.2.1", "a\nb", REFUSAL_INVALID_PARAMETER, "ElementName|control" },
+        { "x", "a\nb", REFUSAL_INVALID_PARAMETER, "ElementName|control" },
+        { "", "", REFUSAL_INVALID_PARAMETER, "\"\"" },
+        { "host.example.com", "", REFUSAL_INVALID_PARAMETER, "\"host.example.com\"" },
+        { "192.0.2.1:3260", "", REFUSAL_INVALID_PARAMETER, "\"192.0.2.1:3260\"" },
+        { "[2001:db8::1]", "", REFUSAL_INVALID_PARAMETER, "\"[2001:db8::1]\"|brackets" },
+        { "fe80::1", "", REFUSAL_INVALID_PARAMETER, "\"fe80::1\"|%interface" },
+        { "2001:db8::1%eth0", "", REFUSAL_INVALID_PARAMETER, "\"2001:db8::1%eth0\"" },
+        { "192.0.2.1\n", "", REFUSAL_INVALID_PARAMETER, "\"192.0.2.1?\"" },
+        { "0.0.0.0", "", REFUSAL_INVALID_PARAMETER, "0.0.0.0|all addresses" },
+        { "::", "", REFUSAL_INVALID_PARAMETER, "::|all addresses" },
+        { "192.0.2.9", "", REFUSAL_ADDRESS_EXISTS, "192.0.2.9" },
+};
+
+static void test_declare(void) {
+        g_autoptr(World) w = world_new();
+        IpAddress declared = address("192.0.2.9");
+
+        g_assert_cmpint(model_declare_address(w->model, &declared, ""), ==, 0);
+        for (size_t i = 0; i < ELEMENTSOF(declare_cases); i++) {
+                const DeclareCase *c = declare_cases + i;
+                char text[IP_ADDRESS_TEXT_MAX];
+                IpAddress a;
+
+                if (c->refusal != REFUSAL_NONE) {
+                        assert_refused(&method_declare_address, c->refusal, c->names,
+                                       check_declare_address(w->model, c->address, c->element_name, &a, &why));
+                        continue;
+                }
+                assert_allowed(check_declare_address(w->model, c->address, c->element_name, &a, &why));
+                g_assert_cmpstr(ip_address_to_text(&a, text), ==, c->names);
+        }
+}
+
+static int retract(World *w, const char *path, char **ret_why) {
+        Reference r = reference(w, path);
+        IpEndpoint *i = NULL;
+        int answer = check_retract_address(w->model, &r, &i, ret_why);
+
+        g_assert_true(answer != 0 ? !i : &i->object == r.object);
+        return answer;
+}
+
+static void test_retract(void) {
+        static const char *const none[] = { "/none", "/ip/192.0.2.1", "/tcp/10.0.0.1:3260", "/group/0", "/node/" NODE_A };
+        const Method *m = &method_retract_address;
+        g_autoptr(World) w = world_new();
+        IpAddress declared[] = { address("192.0.2.9"), address("10.0.0.2") };
+
+        for (size_t i = 0; i < ELEMENTSOF(none); i++)
+                assert_refused(m, REFUSAL_ENDPOINT_NON_EXISTENT, none[i], retract(w, none[i], &why));
+        assert_refused(m, REFUSAL_NOT_SUPPORTED, "10.0.0.2|declared", retract(w, "/ip/10.0.0.2", &why));
+
+        for (size_t i = 0; i < ELEMENTSOF(declared); i++)
+                g_assert_cmpint(model_declare_address(w->model, declared + i, ""), ==, 0);
+        assert_allowed(retract(w, "/ip/192.0.2.9", &why));
+        assert_allowed(retract(w, "/ip/10.0.0.2", &why)); /* ports bind to it, and it is on this host */
+
+        /* Ports in either role rely on the declaration. */
+        add_port(w->r, node(w->r, NODE_T), ROLE_TARGET, 9, "192.0.2.9:3260");
+        assert_refused(m, REFUSAL_ENDPOINT_IN_USE, "192.0.2.9|000000000009|" NODE_T, retract(w, "/ip/192.0.2.9", &why));
+        remove_address(w->r, "10.0.0.2");
+        assert_refused(m, REFUSAL_ENDPOINT_IN_USE, "10.0.0.2|" NODE_A, retract(w, "/ip/10.0.0.2", &why));
+}
+
+/* A port can bind to what is declared, until it is being taken back. */
+static void test_declared_is_bound(void) {
+        g_autoptr(World) w = world_new();
+        IpAddress declared = address("192.0.2.9");
+        Reference node_a = reference(w, "/node/" NODE_A), portal;
+        CreatePortRequest q = { .node = node_a, .role = ROLE_TARGET, .identifier = "", .portals = &portal, .n_portals = 1 };
+        CreatePortPlan plan;
+
+        g_assert_cmpint(model_declare_address(w->model, &declared, ""), ==, 0);
+        portal = reference(w, "/tcp/192.0.2.9:3260");
+        assert_allowed(check_create_port(w->model, &w->abilities, &q, &plan, &why));
+        ip(w->r, "192.0.2.9")->leaving = true;
+        assert_refused(&method_create_port, REFUSAL_TCP_NOT_BOUND, "192.0.2.9:3260|CreateIPProtocolEndpoint",
+                       check_create_port(w->model, &w->abilities, &q, &plan, &why));
+        ip(w->r, "192.0.2.9")->leaving = false;
+}
+
 static void test_coverage(void) {
         assert_covered(CREATE, REFUSAL_NONE, (const Refusal[]){ REFUSAL_INVALID_PARAMETER, REFUSAL_NONE });
         assert_covered(DELETE, REFUSAL_NONE, (const Refusal[]){ REFUSAL_NOT_SUPPORTED, REFUSAL_NONE });
         assert_covered(CREATE_GROUP, REFUSAL_NONE,
                        (const Refusal[]){ REFUSAL_INVALID_PARAMETER, REFUSAL_LIMIT_REACHED, REFUSAL_NONE });
         assert_covered(DELETE_GROUP, REFUSAL_NONE, (const Refusal[]){ REFUSAL_NOT_SUPPORTED, REFUSAL_NONE });
+        assert_covered(&method_declare_address, REFUSAL_NONE, (const Refusal[]){ REFUSAL_INVALID_PARAMETER, REFUSAL_NONE });
+        assert_covered(&method_retract_address, REFUSAL_NONE, (const Refusal[]){ REFUSAL_NOT_SUPPORTED, REFUSAL_NONE });
         assert_covered(ADD, REFUSAL_NONE, (const Refusal[]){ REFUSAL_INVALID_PARAMETER, REFUSAL_NONE });
         assert_covered(REMOVE, REFUSAL_NONE, (const Refusal[]){ REFUSAL_NOT_SUPPORTED, REFUSAL_INVALID_PARAMETER, REFUSAL_NONE });
 }
@@ -290,6 +383,9 @@ int main(int argc, char **argv) {
         g_test_add_func("/rules-portals/remove", test_remove);
         g_test_add_func("/rules-portals/remove-in-use", test_remove_in_use);
         g_test_add_func("/rules-portals/remove-of-foreign-port", test_remove_of_foreign_port);
+        g_test_add_func("/rules-portals/declare", test_declare);
+        g_test_add_func("/rules-portals/retract", test_retract);
+        g_test_add_func("/rules-portals/declared-is-bound", test_declared_is_bound);
         if (all)
                 g_test_add_func("/rules-portals/coverage", test_coverage);
         return g_test_run();

@@ -5,12 +5,12 @@
 #include <errno.h>
 #include <string.h>
 
-#include "rules-fixture.h"
+#include "rules-answers.h"
 
-#define CREATE METHOD_CREATE_ISCSI_PROTOCOL_ENDPOINT
-#define DELETE METHOD_DELETE_ISCSI_PROTOCOL_ENDPOINT
-#define BIND METHOD_BIND_ISCSI_PROTOCOL_ENDPOINT
-#define UNBIND METHOD_UNBIND_ISCSI_PROTOCOL_ENDPOINT
+#define CREATE &method_create_port
+#define DELETE &method_delete_port
+#define BIND &method_bind_port
+#define UNBIND &method_unbind_port
 #define PORT_A1 "/node/" NODE_A "/000000000001"
 #define PORT_AI "/node/" NODE_A "/00023D000001"
 #define PORT_T2 "/node/" NODE_T "/000000000002"
@@ -412,6 +412,83 @@ static void test_unbind(void) {
         }
 }
 
+/* What is being removed can only be removed. */
+static void test_removal(void) {
+        g_autoptr(World) w = world_new();
+        Port *a1 = port(w->r, NODE_A, 1), *t2 = port(w->r, NODE_T, 2), *ret;
+        Node *a = node(w->r, NODE_A);
+        CreatePortPlan plan;
+        Binding *b;
+
+        a1->removal = 7;
+        assert_refused(BIND, REFUSAL_BUSY, "000000000001|" NODE_A "|deleted",
+                       bind_port(w, PORT_A1, "/tcp/10.0.0.1:3260", &ret, &why));
+        {
+                Reference r = reference(w, PORT_A1);
+
+                assert_allowed(check_delete_port(w->model, &r, &ret, &why));
+        }
+        assert_allowed(create_port(w, "/node/" NODE_A, 3, "", "/tcp/10.0.0.1:3260", &plan, &why));
+
+        a->removal = 8;
+        assert_refused(CREATE, REFUSAL_BUSY, NODE_A "|deleted",
+                       create_port(w, "/node/" NODE_A, 3, "", "/tcp/10.0.0.1:3260", &plan, &why));
+        assert_refused(BIND, REFUSAL_BUSY, "Node " NODE_A, bind_port(w, PORT_AI, "/ip/10.0.0.1", &ret, &why));
+        {
+                Reference r = reference(w, PORT_A1);
+
+                assert_refused(DELETE, REFUSAL_BUSY, "Node " NODE_A, check_delete_port(w->model, &r, &ret, &why));
+        }
+
+        /* Of two portals one is being unbound: that goes on, and the other one stays. */
+        t2->bindings[0]->removal = 9;
+        {
+                Reference p = reference(w, PORT_T2), first = reference(w, "/tcp/10.0.0.2:3260"),
+                          second = reference(w, "/tcp/10.0.0.3:3260");
+
+                assert_allowed(check_unbind_port(w->model, &p, &first, &ret, &b, &why));
+                assert_refused(UNBIND, REFUSAL_LAST_PORTAL, "10.0.0.3:3260",
+                               check_unbind_port(w->model, &p, &second, &ret, &b, &why));
+                t2->removal = 10;
+                assert_refused(UNBIND, REFUSAL_BUSY, "000000000002", check_unbind_port(w->model, &p, &first, &ret, &b, &why));
+        }
+}
+
+static int request_state(World *w, const char *path, uint16_t state, Port **ret, bool *ret_enable, char **ret_why) {
+        Reference r = reference(w, path);
+
+        return check_request_state(w->model, &r, state, ret, ret_enable, ret_why);
+}
+
+static void test_request_state(void) {
+        static const uint16_t bad[] = { 0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 32768, 65535 };
+        const Method *m = &method_request_state_change;
+        g_autoptr(World) w = world_new();
+        bool enable = false;
+        Port *p = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                g_autofree char *names = g_strdup_printf("RequestedState %u ", bad[i]);
+
+                assert_refused(m, REFUSAL_INVALID_PARAMETER, names, request_state(w, PORT_A1, bad[i], &p, &enable, &why));
+                assert_refused(m, REFUSAL_INVALID_PARAMETER, names, request_state(w, "/none", bad[i], &p, &enable, &why));
+        }
+        assert_refused(m, REFUSAL_ENDPOINT_NON_EXISTENT, "/none", request_state(w, "/none", 2, &p, &enable, &why));
+        assert_refused(m, REFUSAL_ENDPOINT_NON_EXISTENT, "/node/" NODE_A,
+                       request_state(w, "/node/" NODE_A, 3, &p, &enable, &why));
+        assert_refused(m, REFUSAL_NOT_MANAGED, "000000000001|" NODE_U, request_state(w, PORT_U1, 3, &p, &enable, &why));
+        g_assert_null(p);
+
+        assert_allowed(request_state(w, PORT_A1, 2, &p, &enable, &why));
+        g_assert_true(p == port(w->r, NODE_A, 1) && enable);
+        assert_allowed(request_state(w, PORT_AI, 3, &p, &enable, &why));
+        g_assert_true(p == port(w->r, NODE_A, 0x00023D000001) && !enable);
+
+        p->removal = 7;
+        assert_refused(m, REFUSAL_INVALID_STATE_TRANSITION, "00023D000001|" NODE_A "|deleted",
+                       request_state(w, PORT_AI, 2, &p, &enable, &why));
+}
+
 static void test_coverage(void) {
         assert_covered(CREATE, REFUSAL_NONE,
                        (const Refusal[]){ REFUSAL_NOT_SUPPORTED, REFUSAL_INVALID_PARAMETER, REFUSAL_NOT_MANAGED,
@@ -421,6 +498,8 @@ static void test_coverage(void) {
         assert_covered(BIND, REFUSAL_NONE,
                        (const Refusal[]){ REFUSAL_NOT_SUPPORTED, REFUSAL_INVALID_PARAMETER, REFUSAL_NOT_MANAGED,
                                           REFUSAL_LIMIT_REACHED, REFUSAL_NONE });
+        assert_covered(&method_request_state_change, REFUSAL_SESSIONS_ACTIVE,
+                       (const Refusal[]){ REFUSAL_INVALID_PARAMETER, REFUSAL_NOT_MANAGED, REFUSAL_NONE });
         assert_covered(UNBIND, REFUSAL_NONE,
                        (const Refusal[]){ REFUSAL_INVALID_PARAMETER, REFUSAL_NOT_MANAGED, REFUSAL_LAST_PORTAL, REFUSAL_NONE });
 }
@@ -438,6 +517,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/rules/bind", test_bind);
         g_test_add_func("/rules/bind-limit", test_bind_limit);
         g_test_add_func("/rules/unbind", test_unbind);
+        g_test_add_func("/rules/removal", test_removal);
+        g_test_add_func("/rules/request-state", test_request_state);
         if (all)
                 g_test_add_func("/rules/coverage", test_coverage);
         return g_test_run();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The store on disks that are full or read-only, behind other processes' locks and other users' modes: all of them real. Mounts are made in
- * a mount namespace of the test's own. */
+/* The store on disks that are full or read-only, behind other processes' locks and other users' modes: all of them real.
+ * Mounts are made in a mount namespace of the test's own. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,7 @@
 #include "store-fixture.h"
 
 #define PAGE 4096
+#define RETRY_USEC (30 * G_USEC_PER_SEC)
 #define HOLD_OPTION "--hold" /* DIRECTORY SQL: run as the holder of a lock */
 
 /* Only root, or whoever may be root in a user namespace, can mount. The process stays in its namespace: it ends with it. */
@@ -78,7 +79,7 @@ static void test_full(void) {
 
         for (unsigned n_pages = 0; n_pages < 20; n_pages++) {
                 char *disk = disk_new("size=1m,mode=0700");
-                Store *s = directory_open(disk);
+                TestStore *s = directory_open(disk);
                 g_autofree char *end = NULL;
 
                 disk_fill(disk, n_pages);
@@ -91,6 +92,7 @@ static void test_full(void) {
                                 g_autofree char *before = store_dump(s);
 
                                 g_assert_cmpint(r, ==, -ENOSPC);
+                                g_assert_nonnull(strstr(s->why, "free some space"));
                                 g_assert_cmpstr(before, ==, state_after(i));
                                 n_full++;
 
@@ -103,7 +105,7 @@ static void test_full(void) {
                         g_assert_cmpstr(text, ==, state_after(i + 1));
                 }
 
-                store_close(s); /* with no room for the WAL's content in the file */
+                test_store_close(s); /* with no room for the WAL's content in the file */
                 end = directory_dump(disk);
                 g_assert_cmpstr(end, ==, state_after(n_changes));
                 disk_remove(disk);
@@ -112,36 +114,43 @@ static void test_full(void) {
         g_assert_cmpuint(n_full, >, 10);
 }
 
-/* The first start on a disk with each small number of pages left: no room is not damage, and the next start works. */
+/* The first start on a disk with each small number of pages left: no room is not damage, and the next attempt works. */
 static void test_full_at_start(void) {
         unsigned n_full = 0, n_pages;
 
         if (!have_mounts())
                 return;
 
+        store_times.retry_usec = 20 * G_TIME_SPAN_MILLISECOND;
         for (n_pages = 0;; n_pages++) {
                 char *disk = disk_new("size=1m,mode=0700");
-                g_autofree char *damaged = NULL, *text = NULL;
-                Store *s = NULL;
+                g_autofree char *text = NULL;
+                TestStore *s;
                 int r;
 
                 disk_fill(disk, n_pages);
-                r = store_open(disk, &s, &damaged);
-                g_assert_null(damaged);
+                s = test_store_new(disk);
+                r = s->error;
                 if (r < 0) {
                         g_assert_cmpint(r, ==, -ENOSPC);
-                        g_assert_null(s);
+                        g_assert_nonnull(strstr(s->fault, "make room"));
+                        g_assert_cmpint(change_run(s, 0), ==, -ENOSPC);
                         n_full++;
-                } else
-                        store_close(s);
+                }
 
                 disk_empty(disk);
+                test_store_wait(s, &s->n_opened, 1);
+                g_assert_cmpstr(s->image, ==, "");
+                g_assert_cmpint(change_run(s, 0), ==, 0);
+                test_store_close(s);
+
                 text = directory_dump(disk);
-                g_assert_cmpstr(text, ==, "");
+                g_assert_cmpstr(text, ==, state_after(1));
                 disk_remove(disk);
                 if (r >= 0)
                         break;
         }
+        store_times.retry_usec = RETRY_USEC;
 
         g_assert_cmpuint(n_full, >, 5);
         g_assert_cmpuint(n_pages, <, 100);
@@ -150,15 +159,12 @@ static void test_full_at_start(void) {
 /* No room for one more file. */
 static void test_no_inode(void) {
         char *disk;
-        g_autofree char *damaged = NULL;
-        Store *s = NULL;
 
         if (!have_mounts())
                 return;
 
         disk = disk_new("nr_inodes=1,mode=0700"); /* that is the root directory */
-        g_assert_cmpint(store_open(disk, &s, &damaged), ==, -ENOSPC);
-        g_assert_null(damaged);
+        g_assert_cmpint(directory_try(disk, NULL), ==, -ENOSPC);
         disk_remove(disk);
 }
 
@@ -166,7 +172,7 @@ static void test_no_inode(void) {
 static void test_file_size_limit(void) {
         char *directory = directory_new();
         g_autofree char *text = NULL;
-        Store *s = directory_open(directory);
+        TestStore *s = directory_open(directory);
         struct rlimit old, limit;
         unsigned n = 0;
 
@@ -192,7 +198,7 @@ static void test_file_size_limit(void) {
         for (; n < n_changes; n++)
                 g_assert_cmpint(change_run(s, n), ==, 0);
 
-        store_close(s);
+        test_store_close(s);
         directory_remove(directory);
 }
 
@@ -207,9 +213,9 @@ static void set_read_only(const char *path, bool read_only) {
 static void test_read_only(void) {
         char *directory = directory_new();
         g_autofree char *inner = g_build_filename(directory, "state", NULL), *file = store_file(directory, ""), *list = NULL,
-                        *list_after = NULL, *content = NULL, *content_after = NULL, *text = NULL, *damaged = NULL;
+                        *list_after = NULL, *content = NULL, *content_after = NULL, *text = NULL;
         size_t n, n_after;
-        Store *s = NULL;
+        TestStore *s;
 
         if (!have_mounts()) {
                 directory_remove(directory);
@@ -218,20 +224,20 @@ static void test_read_only(void) {
 
         /* Neither directory nor file can be made. */
         set_read_only(directory, true);
-        g_assert_cmpint(store_open(inner, &s, &damaged), ==, -EROFS);
-        g_assert_cmpint(store_open(directory, &s, &damaged), ==, -EROFS);
+        g_assert_cmpint(directory_try(inner, NULL), ==, -EROFS);
+        g_assert_cmpint(directory_try(directory, NULL), ==, -EROFS);
         set_read_only(directory, false);
 
         /* A good file that cannot be written. */
         s = directory_open(directory);
         for (unsigned i = 0; i < 5; i++)
                 g_assert_cmpint(change_run(s, i), ==, 0);
-        s = store_close(s);
+        test_store_close(s);
         list = directory_list(directory);
         g_assert_true(g_file_get_contents(file, &content, &n, NULL));
 
         set_read_only(directory, true);
-        g_assert_cmpint(store_open(directory, &s, &damaged), ==, -EROFS);
+        g_assert_cmpint(directory_try(directory, NULL), ==, -EROFS);
         set_read_only(directory, false);
 
         list_after = directory_list(directory);
@@ -242,38 +248,19 @@ static void test_read_only(void) {
         /* A damaged one stays where it is, too. */
         g_assert_true(g_file_set_contents(file, "no database", -1, NULL));
         set_read_only(directory, true);
-        g_assert_cmpint(store_open(directory, &s, &damaged), ==, -EROFS);
+        g_assert_cmpint(directory_try(directory, NULL), ==, -EROFS);
         set_read_only(directory, false);
         g_assert_true(g_file_set_contents(file, content, (gssize) n, NULL));
 
-        g_assert_null(s);
-        g_assert_null(damaged);
         text = directory_dump(directory);
         g_assert_cmpstr(text, ==, state_after(5));
         directory_remove(directory);
 }
 
-/* Runs F in a process of its own and returns its exit status. */
-static int in_child(int (*f)(const char *directory), const char *directory) {
-        int status;
-        pid_t pid;
-
-        pid = fork();
-        g_assert_cmpint(pid, >=, 0);
-        if (pid == 0)
-                _exit(f(directory));
-        g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-        g_assert_true(WIFEXITED(status));
-        return WEXITSTATUS(status);
-}
-
 static int open_as_nobody(const char *directory) {
-        char *damaged = NULL;
-        Store *s = NULL;
-
         if (setgid(65534) < 0 || setuid(65534) < 0)
                 return 255;
-        return -store_open(directory, &s, &damaged);
+        return -directory_try(directory, NULL);
 }
 
 static void test_other_user(void) {
@@ -287,7 +274,7 @@ static void test_other_user(void) {
 
         directory = directory_new();
         file = store_file(directory, "");
-        store_close(directory_open(directory));
+        test_store_close(directory_open(directory));
 
         g_assert_cmpint(in_child(open_as_nobody, directory), ==, EACCES); /* the directory's mode */
         g_assert_cmpint(chmod(directory, 0755), ==, 0);
@@ -304,42 +291,63 @@ static void test_other_user(void) {
         directory_remove(directory);
 }
 
+static void ignore_image(Store *s, const StoreImage *image, void *userdata) {
+}
+
+static void ignore_fault(Store *s, const StoreFault *fault, void *userdata) {
+}
+
 /* With fewer and fewer descriptors left, opening fails for want of them, and that is no damage. */
 static int open_without_descriptors(const char *directory) {
+        static const StoreCallbacks none = { ignore_image, ignore_fault };
+        unsigned n_failures = 0;
         struct rlimit limit;
-        int next, r;
+        int next;
 
         next = dup(0);
         if (next < 0 || close(next) < 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
                 return 255;
 
+        /* The event loop and the eventfd take three; what comes after them is the store's. */
         for (rlim_t left = 0;; left++) {
-                char *damaged = NULL;
-                Store *s = NULL;
+                sd_event *event = NULL;
+                TestStore *s;
+                Store *store;
+                int r;
 
                 limit.rlim_cur = (rlim_t) next + left;
                 if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
                         return 255;
 
-                r = store_open(directory, &s, &damaged);
-                if (damaged)
-                        return 254;
-                if (r >= 0) {
-                        store_close(s);
-                        return left >= 3 ? 0 : 253;
-                }
+                r = sd_event_new(&event);
+                if (r >= 0)
+                        r = store_new(event, directory, &none, NULL, &store);
+                if (r >= 0)
+                        store_close(store);
+                sd_event_unref(event);
+                if (r == -EMFILE)
+                        continue;
+                if (r < 0)
+                        return -r;
+
+                s = test_store_new(directory);
+                r = s->error;
+                test_store_close(s);
+                if (r >= 0)
+                        return left >= 6 && n_failures >= 3 ? 0 : 253;
                 if (r != -EMFILE)
                         return -r;
+                n_failures++;
         }
 }
 
 static void test_no_descriptors(void) {
         char *directory = directory_new();
         g_autofree char *text = NULL;
-        Store *s = directory_open(directory);
+        TestStore *s = directory_open(directory);
 
         g_assert_cmpint(change_run(s, 0), ==, 0);
-        store_close(s);
+        test_store_close(s);
 
         g_assert_cmpint(in_child(open_without_descriptors, directory), ==, 0);
 
@@ -353,8 +361,8 @@ typedef struct Holder {
         int fd; /* closing it ends the holder */
 } Holder;
 
-/* Another process that has run SQL on the file and keeps what it has locked. It is this program again, by exec: SQLite must not be
- * used on both sides of a fork. */
+/* Another process that has run SQL on the file and keeps what it has locked. It is this program again, by exec: SQLite must
+ * not be used on both sides of a fork. */
 static Holder hold(const char *directory, const char *sql) {
         int ready[2], end[2];
         Holder h;
@@ -399,8 +407,8 @@ static void release(Holder h) {
 
 static void test_locked(void) {
         char *directory = directory_new();
-        Store *s = directory_open(directory);
-        g_autofree char *text = NULL, *damaged = NULL;
+        TestStore *s = directory_open(directory);
+        g_autofree char *text = NULL, *why = NULL;
         gint64 start, waited;
         Holder h;
 
@@ -413,11 +421,9 @@ static void test_locked(void) {
         waited = g_get_monotonic_time() - start;
         g_assert_cmpint(waited, >=, STORE_BUSY_MSEC * 1000 / 2);
         g_assert_cmpint(waited, <, STORE_BUSY_MSEC * 1000 * 5); /* on a busy machine, too */
-        text = store_dump(s);                                   /* reading goes on */
-        g_assert_cmpstr(text, ==, state_after(5));
         release(h);
         g_assert_cmpint(change_run(s, 5), ==, 0);
-        s = store_close(s);
+        test_store_close(s);
 
         /* A start next to someone who writes. */
         h = hold(directory, "BEGIN EXCLUSIVE");
@@ -425,105 +431,91 @@ static void test_locked(void) {
         g_assert_cmpint(change_run(s, 6), ==, -EBUSY);
         release(h);
         g_assert_cmpint(change_run(s, 6), ==, 0);
-        s = store_close(s);
+        test_store_close(s);
 
-        /* A start next to someone who lets nobody in. */
+        /* A start next to someone who lets nobody in; it works as soon as that one has ended. */
         h = hold(directory, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT");
-        g_assert_cmpint(store_open(directory, &s, &damaged), ==, -EBUSY);
-        g_assert_null(s);
-        g_assert_null(damaged);
+        g_assert_cmpint(directory_try(directory, &why), ==, -EBUSY);
+        g_assert_nonnull(strstr(why, "end the program"));
+        store_times.retry_usec = 50 * G_TIME_SPAN_MILLISECOND;
+        s = test_store_new(directory);
+        g_assert_cmpint(s->error, ==, -EBUSY);
         release(h);
+        test_store_wait(s, &s->n_opened, 1);
+        store_times.retry_usec = RETRY_USEC;
+        g_assert_cmpuint(s->n_unavailable, ==, 1); /* the same reason is told once */
+        test_store_close(s);
 
-        g_free(text);
         text = directory_dump(directory);
         g_assert_cmpstr(text, ==, state_after(7));
         directory_remove(directory);
 }
 
-/* The lock is held where the first start has to write. */
-static void test_locked_at_first_start(void) {
-        char *directory = directory_new();
-        g_autofree char *text = NULL, *damaged = NULL;
-        Store *s = NULL;
+/* A new store is begun while another process still reads the old one: the new one has nothing to do with what that has mapped and
+ * locked. The other process' lock keeps --new-store away, until it has ended. */
+static void test_begin_new_in_use(void) {
+        char *directory = directory_new(), *aside = NULL;
+        g_autofree char *text = NULL, *why = NULL;
+        TestStore *s = directory_open(directory);
         Holder h;
 
-        h = hold(directory, "BEGIN EXCLUSIVE");
-        g_assert_cmpint(store_open(directory, &s, &damaged), ==, -EBUSY);
-        g_assert_null(damaged);
-        release(h);
+        g_assert_cmpint(change_run(s, 0), ==, 0);
+        test_store_close(s);
 
+        h = hold(directory, "BEGIN; SELECT count(*) FROM node");
+        g_assert_cmpint(store_begin_new(directory, &aside, &why), ==, -EBUSY);
+        g_assert_null(aside);
+        {
+                g_autofree char *pid = g_strdup_printf("process %d has it open", (int) h.pid);
+
+                g_assert_nonnull(strstr(why, pid));
+        }
+        release(h);
+        text = directory_dump(directory);
+        g_assert_cmpstr(text, ==, state_after(1));
+
+        g_clear_pointer(&why, g_free);
+        g_assert_cmpint(store_begin_new(directory, &aside, &why), ==, 0);
+        g_assert_nonnull(aside);
+        free(aside);
+        g_free(text);
         text = directory_dump(directory);
         g_assert_cmpstr(text, ==, "");
         directory_remove(directory);
 }
 
-/* Another process still reads the damaged file: the new one has nothing to do with what it has mapped and locked. */
-static void test_damaged_in_use(void) {
-        char *directory = directory_new();
-        g_autofree char *shm = store_file(directory, "-shm"), *damaged = NULL, *text = NULL;
-        Store *s = directory_open(directory);
-        struct stat before, after;
-        Holder h;
+/* root begins a new store for the user who owns the directory. */
+static void test_begin_new_owner(void) {
+        char *directory, *aside = NULL, *why = NULL;
+        g_autofree char *file = NULL;
+        struct stat st;
 
-        g_assert_cmpint(change_run(s, 0), ==, 0);
-        s = store_close(s);
+        if (geteuid() != 0) {
+                g_test_skip("needs root, to act for someone else");
+                return;
+        }
 
-        h = hold(directory, "UPDATE node SET name = char(0); BEGIN; SELECT count(*) FROM node");
-        g_assert_cmpint(stat(shm, &before), ==, 0);
-        g_assert_cmpint(store_open(directory, &s, &damaged), ==, 0);
-        g_assert_nonnull(damaged);
-        g_assert_cmpint(stat(shm, &after), ==, 0);
-        g_assert_cmpuint(before.st_ino, !=, after.st_ino);
-
-        for (unsigned i = 0; i < 5; i++)
-                g_assert_cmpint(change_run(s, i), ==, 0);
-        release(h);
-        for (unsigned i = 5; i < n_changes; i++)
-                g_assert_cmpint(change_run(s, i), ==, 0);
-        store_close(s);
-
-        text = directory_dump(directory);
-        g_assert_cmpstr(text, ==, state_after(n_changes));
-        directory_remove(directory);
-}
-
-/* Whatever replaces the file while the service runs, no change goes where it is lost. */
-static void test_moved(void) {
-        char *directory = directory_new();
-        g_autofree char *file = store_file(directory, ""), *wal = store_file(directory, "-wal"), *elsewhere = NULL,
-                        *wal_elsewhere = NULL, *text = NULL;
-        Store *s = directory_open(directory);
-
-        g_assert_cmpint(change_run(s, 0), ==, 0);
-
-        elsewhere = store_file(directory, ".away");
-        wal_elsewhere = store_file(directory, ".away-wal");
-        g_assert_cmpint(rename(file, elsewhere), ==, 0);
-        g_assert_cmpint(rename(wal, wal_elsewhere), ==, 0);
-        g_assert_cmpint(change_run(s, 1), ==, -ESTALE);
-        g_assert_nonnull(strstr(store_last_error(s), "moved"));
-
-        g_assert_cmpint(rename(elsewhere, file), ==, 0);
-        g_assert_cmpint(rename(wal_elsewhere, wal), ==, 0);
-        g_assert_cmpint(change_run(s, 1), ==, 0);
-        store_close(s);
-
-        text = directory_dump(directory);
-        g_assert_cmpstr(text, ==, state_after(2));
+        directory = directory_new();
+        file = store_file(directory, "");
+        g_assert_cmpint(chown(directory, 65534, 65533), ==, 0);
+        g_assert_cmpint(store_begin_new(directory, &aside, &why), ==, 0);
+        g_assert_cmpint(stat(file, &st), ==, 0);
+        g_assert_cmpuint(st.st_uid, ==, 65534);
+        g_assert_cmpuint(st.st_gid, ==, 65533);
+        g_assert_cmpuint(st.st_mode & 07777, ==, 0600);
+        g_assert_cmpint(in_child(open_as_nobody, directory), ==, 0);
         directory_remove(directory);
 }
 
 /* SQLite's way of reaching files without shared memory, as on a network file system, has no WAL. */
 static void test_no_wal(void) {
         char *directory = directory_new();
-        g_autofree char *text = NULL, *damaged = NULL;
+        g_autofree char *text = NULL;
         sqlite3_vfs *usual = sqlite3_vfs_find(NULL);
-        Store *s = NULL;
 
         g_assert_cmpint(sqlite3_vfs_register(sqlite3_vfs_find("unix-dotfile"), 1), ==, SQLITE_OK);
-        g_assert_cmpint(store_open(directory, &s, &damaged), ==, -EOPNOTSUPP);
+        g_assert_cmpint(directory_try(directory, NULL), ==, -EOPNOTSUPP);
         g_assert_cmpint(sqlite3_vfs_register(usual, 1), ==, SQLITE_OK);
-        g_assert_null(damaged);
 
         text = directory_dump(directory);
         g_assert_cmpstr(text, ==, "");
@@ -545,9 +537,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/store-disk/other-user", test_other_user);
         g_test_add_func("/store-disk/no-descriptors", test_no_descriptors);
         g_test_add_func("/store-disk/locked", test_locked);
-        g_test_add_func("/store-disk/locked-at-first-start", test_locked_at_first_start);
-        g_test_add_func("/store-disk/damaged-in-use", test_damaged_in_use);
-        g_test_add_func("/store-disk/moved", test_moved);
+        g_test_add_func("/store-disk/begin-new-in-use", test_begin_new_in_use);
+        g_test_add_func("/store-disk/begin-new-owner", test_begin_new_owner);
         g_test_add_func("/store-disk/no-wal", test_no_wal);
         r = g_test_run();
 

@@ -16,11 +16,11 @@
 /* A store with the first N changes, closed. */
 static char *directory_new_after(unsigned n) {
         char *directory = directory_new();
-        Store *s = directory_open(directory);
+        TestStore *s = directory_open(directory);
 
         for (unsigned i = 0; i < n; i++)
                 g_assert_cmpint(change_run(s, i), ==, 0);
-        store_close(s);
+        test_store_close(s);
         return directory;
 }
 
@@ -33,7 +33,8 @@ static void assert_crash_leaves(const char *directory, unsigned n) {
         directory_remove(copy);
 }
 
-/* Fails each call of each change (or of every STEPth one) in turn, once, and looks at the store as it is and as a crash would leave it. */
+/* Fails each call of each change (or of every STEPth one) in turn, once, and looks at the store as it is and as a crash would
+ * leave it. */
 static void fail_each_call(int error, int expected, bool syncs_only, unsigned step) {
         unsigned n_failures = 0;
 
@@ -42,7 +43,7 @@ static void fail_each_call(int error, int expected, bool syncs_only, unsigned st
 
                 for (unsigned at = 1;; at++) {
                         char *directory = directory_copy(origin);
-                        Store *s = directory_open(directory);
+                        TestStore *s = directory_open(directory);
                         g_autofree char *text = NULL;
                         bool reached;
                         int r;
@@ -56,7 +57,7 @@ static void fail_each_call(int error, int expected, bool syncs_only, unsigned st
 
                         if (r < 0) {
                                 g_assert_cmpint(r, ==, expected);
-                                g_assert_cmpstr(store_last_error(s), !=, "");
+                                g_assert_nonnull(s->why);
                                 text = store_dump(s);
                                 g_assert_cmpstr(text, ==, state_after(i));
                                 assert_crash_leaves(directory, i);
@@ -66,7 +67,7 @@ static void fail_each_call(int error, int expected, bool syncs_only, unsigned st
                         }
                         assert_crash_leaves(directory, i + 1);
 
-                        store_close(s);
+                        test_store_close(s);
                         directory_remove(directory);
                         if (!reached)
                                 break;
@@ -94,7 +95,7 @@ static void test_sync_error(void) {
 /* The disk stays broken until all calls have been tried; then it works again. */
 static void test_lasting_error(void) {
         char *directory = directory_new_after(4);
-        Store *s = directory_open(directory);
+        TestStore *s = directory_open(directory);
         g_autofree char *text = NULL;
 
         faults = (Faults){ .kind = FAULT_FAIL, .at = 1, .lasting = true, .error = EIO, .no_sync = true };
@@ -108,38 +109,36 @@ static void test_lasting_error(void) {
                 g_assert_cmpint(change_run(s, i), ==, 0);
         assert_crash_leaves(directory, n_changes);
 
-        store_close(s);
+        test_store_close(s);
         directory_remove(directory);
 }
 
-/* Every call of opening fails in turn: of a first start, of a start after a crash, of one that finds damage. What was there stays. */
+/* Every call of opening fails in turn: of a first start, of a start after a crash. What was there stays. */
 static void test_open_error(void) {
         static const unsigned filled[] = { 0, 12 };
         unsigned n_failures = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(filled); i++) {
                 for (unsigned at = 1;; at++) {
-                        char *directory = directory_new(), *origin = NULL;
-                        g_autofree char *damaged = NULL, *text = NULL;
-                        Store *s = NULL;
+                        char *directory = directory_new();
+                        g_autofree char *text = NULL;
                         bool reached;
                         int r;
 
                         if (filled[i] > 0) {
+                                char *origin = directory_new();
+                                TestStore *s = directory_open(origin);
+
                                 directory_remove(directory);
-                                origin = directory_new();
-                                s = directory_open(origin);
                                 for (unsigned k = 0; k < filled[i]; k++)
                                         g_assert_cmpint(change_run(s, k), ==, 0);
                                 directory = directory_copy(origin); /* with its WAL */
-                                s = store_close(s);
+                                test_store_close(s);
                                 directory_remove(origin);
                         }
 
                         faults = (Faults){ .kind = FAULT_FAIL, .at = at, .error = EIO, .no_sync = true };
-                        r = store_open(directory, &s, &damaged);
-                        if (r >= 0)
-                                s = store_close(s);
+                        r = directory_try(directory, NULL);
                         reached = faults.n_calls >= at;
                         faults = (Faults){ .no_sync = true };
 
@@ -147,7 +146,6 @@ static void test_open_error(void) {
                                 g_assert_cmpint(r, ==, -EIO);
                                 n_failures++;
                         }
-                        g_assert_null(damaged);
 
                         text = directory_dump(directory);
                         g_assert_cmpstr(text, ==, state_after(filled[i]));
@@ -185,16 +183,17 @@ static void assert_nothing_lost(const char *directory) {
         g_assert_cmpuint(n_wals, ==, 1);
 }
 
-/* Keeping a damaged file aside fails, or the process is killed, at each step of it. */
-static void test_keep_aside(void) {
+/* Beginning a new store fails, or the process is killed, at each step of it. No service begins one by itself in what is left. */
+static void test_begin_new(void) {
         static const FaultKind kinds[] = { FAULT_FAIL, FAULT_KILL };
 
         for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
                 unsigned n_faults = 0;
 
                 for (unsigned at = 1;; at++) {
-                        char *directory = directory_new();
-                        int status;
+                        char *directory = directory_new(), *aside = NULL, *why = NULL;
+                        g_autofree char *text = NULL, *list = NULL;
+                        int status, r;
                         pid_t pid;
 
                         make_damaged(directory);
@@ -202,27 +201,34 @@ static void test_keep_aside(void) {
                         pid = fork();
                         g_assert_cmpint(pid, >=, 0);
                         if (pid == 0) {
-                                char *damaged = NULL;
-                                Store *s = NULL;
-
                                 faults = (Faults){ .kind = kinds[i], .at = at, .error = EIO, .no_sync = true };
-                                if (store_open(directory, &s, &damaged) >= 0)
+                                if (store_begin_new(directory, &aside, &why) >= 0)
                                         _exit(faults.n_calls >= at ? 1 : 2); /* whether the fault was reached */
                                 _exit(3);
                         }
                         g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
                         assert_nothing_lost(directory);
 
-                        /* The next start gets through; it learns of the damage if the first one could not. */
-                        {
-                                g_autofree char *damaged = NULL;
-                                Store *s = NULL;
-
-                                g_assert_cmpint(store_open(directory, &s, &damaged), ==, 0);
-                                g_assert_cmpint(change_run(s, 0), ==, 0);
-                                store_close(s);
-                                assert_nothing_lost(directory);
+                        /* A failure that is reported leaves the old one in its place, and nothing beside it. */
+                        if (WIFEXITED(status) && WEXITSTATUS(status) == 3) {
+                                g_assert_cmpint(kinds[i], ==, FAULT_FAIL);
+                                list = directory_list(directory);
+                                g_assert_cmpstr(list, ==, "ports.db ports.db-wal ");
                         }
+                        r = directory_try(directory, NULL);
+                        if (r == 0) /* the new one is in place, at the latest when all was done */
+                                g_assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) != 3);
+                        else
+                                g_assert_true(r == -EUCLEAN || r == -ENODATA);
+                        assert_nothing_lost(directory);
+
+                        /* Asking once more works. */
+                        if (r < 0)
+                                g_assert_cmpint(store_begin_new(directory, &aside, &why), ==, 0);
+                        free(aside);
+                        text = directory_dump(directory);
+                        g_assert_cmpstr(text, ==, "");
+                        assert_nothing_lost(directory);
 
                         directory_remove(directory);
                         if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
@@ -238,15 +244,14 @@ static void test_keep_aside(void) {
 
 /* In the child: opens, changes, closes, and writes a byte to FD for each change that was reported as done. */
 static _Noreturn void run_changes(const char *directory, int fd, bool wait) {
-        char *damaged = NULL;
-        Store *s = NULL;
+        TestStore *s = test_store_new(directory);
 
-        if (store_open(directory, &s, &damaged) < 0 || damaged)
+        if (s->error < 0)
                 _exit(1);
         for (unsigned i = 0; i < n_changes; i++)
                 if (change_run(s, i) < 0 || write(fd, "x", 1) != 1)
                         _exit(1);
-        store_close(s);
+        test_store_close(s);
 
         if (wait)
                 for (;;)
@@ -339,7 +344,7 @@ static void test_kill_each_change(void) {
 /* After each reported change the power goes: of each file there is what was last synced, and it holds the change. */
 static void test_power_cut(void) {
         char *directory = directory_new(), *durable = directory_new();
-        Store *s;
+        TestStore *s;
 
         faults = (Faults){ .no_sync = true, .sync = durable };
         s = directory_open(directory);
@@ -351,7 +356,7 @@ static void test_power_cut(void) {
 
                 /* Closing writes the WAL back into the file. */
                 if (i % 3 == 2) {
-                        store_close(s);
+                        test_store_close(s);
                         faults.sync = NULL;
                         assert_crash_leaves(durable, i + 1);
                         faults.sync = durable;
@@ -359,7 +364,7 @@ static void test_power_cut(void) {
                 }
         }
 
-        store_close(s);
+        test_store_close(s);
         faults = (Faults){ .no_sync = true };
         directory_remove(directory);
         directory_remove(durable);
@@ -368,7 +373,7 @@ static void test_power_cut(void) {
 /* The price of a change. The first one after a start also syncs the WAL's header. */
 static void test_one_sync(void) {
         char *directory = directory_new();
-        Store *s = directory_open(directory);
+        TestStore *s = directory_open(directory);
 
         g_assert_cmpint(change_run(s, 0), ==, 0);
         for (unsigned i = 1; i < n_changes; i++) {
@@ -377,35 +382,33 @@ static void test_one_sync(void) {
                 g_assert_cmpuint(faults.n_syncs, ==, 1);
         }
 
-        store_close(s);
+        test_store_close(s);
         directory_remove(directory);
 }
 
 /* As many ports as the service ever has do not cost memory here. */
 static void test_memory(void) {
         char *directory = directory_new();
-        Store *s = directory_open(directory);
-        static const StoreVisitor nothing = {};
+        TestStore *s = directory_open(directory);
         sqlite3 *db = raw_open(directory);
 
         raw_exec(db,
-                 "BEGIN; INSERT INTO node VALUES (1, 'n', '', 8);"
-                 "INSERT INTO port (node, role, identifier)"
-                 "  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 16384) SELECT 1, 3, i FROM n;"
+                 "BEGIN; INSERT INTO node VALUES (1, 'n', '', 8, '', '');"
+                 "INSERT INTO port (node, role, identifier, enabled)"
+                 "  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 16384) SELECT 1, 3, i, 1 FROM n;"
                  "INSERT INTO binding SELECT node, identifier, 3, 1, printf('10.0.%d.%d', identifier / 200, identifier % 200), "
                  "3260 FROM port; COMMIT");
         sqlite3_close(db);
-        store_close(s);
+        test_store_close(s);
 
         (void) sqlite3_memory_highwater(1);
         s = directory_open(directory);
         for (unsigned i = 0; i < 4; i++)
                 g_assert_cmpint(change_run(s, i), ==, 0);
-        g_assert_cmpint(store_load(s, &nothing, NULL), ==, 0);
         g_test_message("%d bytes at most", (int) sqlite3_memory_highwater(0));
         g_assert_cmpint(sqlite3_memory_highwater(0), <, 512 * 1024);
 
-        store_close(s);
+        test_store_close(s);
         directory_remove(directory);
 }
 
@@ -441,7 +444,7 @@ static void test_no_memory(void) {
 
         for (unsigned i = 0; i < n_changes; i++) {
                 char *directory = directory_new_after(i);
-                Store *s = directory_open(directory);
+                TestStore *s = directory_open(directory);
 
                 for (unsigned at = 1;; at++) {
                         g_autofree char *text = NULL;
@@ -461,7 +464,7 @@ static void test_no_memory(void) {
                         n_failures++;
                 }
 
-                store_close(s);
+                test_store_close(s);
                 directory_remove(directory);
         }
         g_assert_cmpuint(n_failures, >=, n_changes);
@@ -470,22 +473,19 @@ static void test_no_memory(void) {
         origin = directory_new_after(12);
         for (unsigned at = 1;; at += 11) {
                 char *directory = directory_copy(origin);
-                g_autofree char *damaged = NULL, *text = NULL;
-                Store *s = NULL;
+                g_autofree char *text = NULL;
                 int r;
 
                 n_allocations = 0;
                 failing_allocation = at;
-                r = store_open(directory, &s, &damaged);
+                r = directory_try(directory, NULL);
                 reached = n_allocations >= at;
                 failing_allocation = 0;
 
-                g_assert_null(damaged);
                 if (r < 0) {
                         g_assert_cmpint(r, ==, -ENOMEM);
                         n_failures++;
                 }
-                store_close(s);
 
                 text = directory_dump(directory);
                 g_assert_cmpstr(text, ==, state_after(12));
@@ -514,7 +514,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/store-faults/sync-error", test_sync_error);
         g_test_add_func("/store-faults/lasting-error", test_lasting_error);
         g_test_add_func("/store-faults/open-error", test_open_error);
-        g_test_add_func("/store-faults/keep-aside", test_keep_aside);
+        g_test_add_func("/store-faults/begin-new", test_begin_new);
         g_test_add_func("/store-faults/kill-each-call", test_kill_each_call);
         g_test_add_func("/store-faults/kill-each-change", test_kill_each_change);
         g_test_add_func("/store-faults/power-cut", test_power_cut);

@@ -53,6 +53,17 @@ static void test_unprintable(void) {
         g_assert_cmpstr(text, ==, "a b~????");
 }
 
+static void test_utf8(void) {
+        static const char *const good[] = { "", "a", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf" },
+                                 *const bad[] = { "\xff", "a\x80",        "\xc0\xaf",        "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                                  "\xc3", "\xe0\x80\xaf", "\xf0\x80\x80\xaf" };
+
+        for (size_t i = 0; i < ELEMENTSOF(good); i++)
+                g_assert_true(text_is_utf8(good[i]));
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                g_assert_false(text_is_utf8(bad[i]));
+}
+
 static void test_excerpt(void) {
         static const struct {
                 const char *text;
@@ -67,7 +78,8 @@ static void test_excerpt(void) {
                 g_assert_cmpint(text_excerpt(rows[i].text, rows[i].max), ==, rows[i].length);
 }
 
-/* The published vectors of FNV-1a. What is made from them is seen by clients and shared with other workers, so it must never change. */
+/* The published vectors of FNV-1a. What is made from them is seen by clients and shared with other workers, so it must never
+ * change. */
 static void test_hash(void) {
         g_assert_cmphex(hash_text(""), ==, UINT64_C(0xcbf29ce484222325));
         g_assert_cmphex(hash_text("a"), ==, UINT64_C(0xaf63dc4c8601ec8c));
@@ -95,6 +107,7 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/text/controls", test_controls);
         g_test_add_func("/text/unprintable", test_unprintable);
+        g_test_add_func("/text/utf8", test_utf8);
         g_test_add_func("/text/excerpt", test_excerpt);
         g_test_add_func("/text/hash", test_hash);
         g_test_add_func("/text/array", test_array);

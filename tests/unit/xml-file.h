@@ -27,7 +27,8 @@ const char *xml_attribute(const xmlNode *e, const char *name);
 /* The text of the comment that stands right before E with nothing but blanks between, owned by the document; else NULL. */
 const char *xml_comment_before(const xmlNode *e);
 
-/* The first child element of E with that name; NULL if there is none. Its text without blanks around it: xml_text() ("" of NULL). */
+/* The first child element of E with that name; NULL if there is none. Its text without blanks around it: xml_text() ("" of
+ * NULL). */
 xmlNode *xml_child(const xmlNode *e, const char *name);
 char *xml_text(const xmlNode *e);
 

@@ -31,8 +31,8 @@ enum {
                 "version", no_argument, NULL, WORKER_OPTION_VERSION                      \
         }
 
-/* Takes the option VALUE with its ARGUMENT, which O keeps. Returns 1 to go on, 0 when all is done (the version is printed), or -EINVAL with a
- * log line where getopt_long() has not written one. --help is the program's own: it knows what it has besides. */
+/* Takes the option VALUE with its ARGUMENT, which O keeps. Returns 1 to go on, 0 when all is done (the version is printed), or
+ * -EINVAL with a log line where getopt_long() has not written one. --help is the program's own: it knows what it has besides. */
 int worker_option(int value, const char *argument, WorkerOptions *o);
 
 /* No arguments are taken beside options. Returns 1, or -EINVAL with a log line. */

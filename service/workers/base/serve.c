@@ -3,14 +3,16 @@
 #include "workers/base/serve.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-id128.h>
 
 #include "common/log.h"
+#include "workers/base/bus.h"
 #include "workers/base/peer.h"
 
-int worker_accept(const char *allow_user) {
+int worker_accept(const WorkerOptions *o) {
         int r;
 
         r = sd_listen_fds(true);
@@ -19,11 +21,11 @@ int worker_accept(const char *allow_user) {
                 return -EINVAL;
         }
 
-        r = peer_check(SD_LISTEN_FDS_START, allow_user);
+        r = peer_check(SD_LISTEN_FDS_START, o->allow_user);
         return r < 0 ? r : SD_LISTEN_FDS_START;
 }
 
-int worker_serve(int fd, worker_add_t add, void *userdata) {
+static int connection_new(int fd, Worker *w, sd_bus **ret) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         sd_id128_t id;
         int r;
@@ -43,20 +45,74 @@ int worker_serve(int fd, worker_add_t add, void *userdata) {
         r = sd_bus_set_server(bus, true, id);
         if (r < 0)
                 return r;
+        r = sd_bus_negotiate_fds(bus, true);
+        if (r < 0)
+                return r;
         r = sd_bus_start(bus);
         if (r < 0)
                 return r;
-        r = add(bus, userdata);
+        r = worker_bus_add(bus, w);
         if (r < 0)
                 return r;
 
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
+static bool is_hang_up(int r) {
+        return r == -ECONNRESET || r == -ENOTCONN || r == -EPIPE;
+}
+
+/* A signal in the middle of a call into configfs would make the kernel give up half-way with EINTR, or with an EINVAL that means
+ * something else. So signals are taken between calls alone. */
+static int wait_for_call(sd_bus *bus, const sigset_t *taken) {
+        sigset_t blocked;
+        int r;
+
+        (void) sigprocmask(SIG_SETMASK, taken, &blocked);
+        r = sd_bus_wait(bus, UINT64_MAX);
+        (void) sigprocmask(SIG_SETMASK, &blocked, NULL);
+
+        return r == -EINTR ? 0 : r;
+}
+
+static int take_calls(sd_bus *bus, Worker *w, const sigset_t *taken) {
         for (;;) {
+                int r;
+
                 r = sd_bus_process(bus, NULL);
-                if (r == 0)
-                        r = sd_bus_wait(bus, UINT64_MAX);
-                if (r == -ECONNRESET || r == -ENOTCONN || r == -EPIPE)
-                        return 0;
-                if (r < 0 && r != -EINTR)
-                        return r;
+                if (r == 0) {
+                        locks_look(&w->locks);
+                        r = wait_for_call(bus, taken);
+                }
+                if (r < 0)
+                        return is_hang_up(r) ? 0 : r;
         }
+}
+
+static int serve(Worker *w, int fd) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        sigset_t all, taken;
+        int r;
+
+        (void) sigfillset(&all);
+        (void) sigprocmask(SIG_SETMASK, &all, &taken);
+
+        r = watch_start(&w->watch, fd, &w->locks);
+        if (r >= 0)
+                r = connection_new(fd, w, &bus);
+        if (r >= 0)
+                r = take_calls(bus, w, &taken);
+
+        /* A signal that came during the last call counts. */
+        (void) sigprocmask(SIG_SETMASK, &taken, NULL);
+        return r;
+}
+
+int worker_serve(int fd, const WorkerOptions *o, const WorkerEngine *engine, void *userdata) {
+        static Worker w; /* the watching thread lives as long as the process */
+
+        w = (Worker){ .engine = engine, .userdata = userdata };
+        locks_init(&w.locks, &o->lock);
+        return serve(&w, fd);
 }

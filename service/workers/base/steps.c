@@ -3,70 +3,94 @@
 #include "workers/base/steps.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "common/array.h"
 #include "common/log.h"
 #include "workers/base/kmsg.h"
-#include "workers/base/peer.h"
 
-void steps_begin(Steps *s, int peer_fd, Report *report, bool undoing) {
-        *s = (Steps){ .peer_fd = peer_fd, .report = report, .undoing = undoing, .kmsg_fd = kmsg_open() };
+#define FILE_SIZE_MAX 4096u /* configfs shows at most one page */
+
+void steps_begin(Steps *s, const Watch *watch, Locks *locks) {
+        *s = (Steps){ .watch = watch, .locks = locks, .kmsg_fd = -1 };
+}
+
+static void undo_done(Undo *u) {
+        free(u->path);
+        free(u->data);
 }
 
 void steps_done(Steps *s) {
         for (size_t i = 0; i < s->n_undo; i++)
-                free(s->undo[i].path);
+                undo_done(s->undo + i);
         free(s->undo);
         closep(&s->kmsg_fd);
         *s = (Steps){ .kmsg_fd = -1 };
 }
 
+void steps_set_operation(Steps *s, size_t operation, Report *report) {
+        s->operation = operation;
+        s->report = report;
+}
+
 int steps_check_peer(Steps *s) {
-        if (!peer_has_hung_up(s->peer_fd, 0))
+        if (!s->watch || !watch_peer_is_gone(s->watch))
                 return 0;
 
         (void) report_refuse(s->report, REFUSAL_FAILED, "The caller hung up");
         return -ECANCELED;
 }
 
-int steps_reserve(Steps *s, const char *path, undo_t undo) {
-        char *copy;
+int steps_add(Steps *s, undo_t undo, const char *path, const void *data, size_t size, const void *userdata) {
+        Undo u = { .undo = undo, .operation = s->operation, .size = size, .userdata = userdata };
         int r;
-
-        if (!s->undoing)
-                return 0;
 
         r = array_grow(&s->undo, s->n_undo, sizeof(*s->undo));
         if (r < 0)
                 return r;
 
-        copy = strdup(path);
-        if (!copy)
+        u.path = strdup(path);
+        u.data = data ? malloc(size + 1) : NULL;
+        if (!u.path || (data && !u.data)) {
+                undo_done(&u);
                 return -ENOMEM;
-        s->undo[s->n_undo++] = (Undo){ .path = copy, .undo = undo };
+        }
+        if (data) {
+                memcpy(u.data, data, size);
+                u.data[size] = '\0';
+        }
+
+        s->undo[s->n_undo++] = u;
         return 0;
 }
 
 static void drop_undo(Steps *s) {
-        if (s->undoing)
-                free(s->undo[--s->n_undo].path);
+        undo_done(s->undo + --s->n_undo);
 }
 
-static int undo_mkdir(const char *path) {
-        if (rmdir(path) < 0 && errno != ENOENT)
-                return -errno;
-        return access(path, F_OK) == 0 ? -EBUSY : 0;
-}
-
-int step_mkdir(Steps *s, const char *path) {
+static int begin_step(Steps *s, undo_t undo, const char *path, const void *data, size_t size) {
         int r;
 
         r = steps_check_peer(s);
         if (r < 0)
                 return r;
-        r = steps_reserve(s, path, undo_mkdir);
+        return undo ? steps_add(s, undo, path, data, size, NULL) : 0;
+}
+
+static int undo_mkdir(const Undo *u, Texts *lost) {
+        if (rmdir(u->path) < 0 && errno != ENOENT)
+                return -errno;
+        return access(u->path, F_OK) == 0 ? -EBUSY : 0;
+}
+
+int step_mkdir_undone_by(Steps *s, const char *path, undo_t undo) {
+        int r;
+
+        r = begin_step(s, undo, path, NULL, 0);
         if (r < 0)
                 return r;
 
@@ -79,51 +103,233 @@ int step_mkdir(Steps *s, const char *path) {
         return 1;
 }
 
+int step_mkdir(Steps *s, const char *path) {
+        return step_mkdir_undone_by(s, path, undo_mkdir);
+}
+
+static int undo_rmdir(const Undo *u, Texts *lost) {
+        if (mkdir(u->path, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        return access(u->path, F_OK) < 0 ? -errno : 0;
+}
+
 int step_rmdir(Steps *s, const char *path) {
         int r;
 
-        r = steps_check_peer(s);
+        r = begin_step(s, undo_rmdir, path, NULL, 0);
+        if (r < 0)
+                return r;
+
+        if (rmdir(path) < 0) {
+                r = -errno;
+                drop_undo(s);
+                return r == -ENOENT ? 0 : r;
+        }
+
+        return 1;
+}
+
+int step_drop_dir(Steps *s, const char *path) {
+        int r;
+
+        r = begin_step(s, NULL, path, NULL, 0);
         if (r < 0)
                 return r;
 
         return rmdir(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int step_unlink(Steps *s, const char *path) {
+int step_drop_link(Steps *s, const char *path) {
         int r;
 
-        r = steps_check_peer(s);
+        r = begin_step(s, NULL, path, NULL, 0);
         if (r < 0)
                 return r;
 
         return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int steps_undo(Steps *s, int reason) {
-        _cleanup_free_ char *cause = NULL, *left = NULL;
+static int undo_symlink(const Undo *u, Texts *lost) {
+        struct stat st;
+
+        if (unlink(u->path) < 0 && errno != ENOENT)
+                return -errno;
+        return lstat(u->path, &st) == 0 ? -EBUSY : 0;
+}
+
+int step_symlink(Steps *s, const char *target, const char *path) {
+        int r;
+
+        r = begin_step(s, undo_symlink, path, NULL, 0);
+        if (r < 0)
+                return r;
+
+        if (symlink(target, path) < 0) {
+                r = -errno;
+                drop_undo(s);
+                return r == -EEXIST ? 0 : r;
+        }
+
+        return 1;
+}
+
+int file_read(const char *path, char **ret, size_t *ret_size) {
+        _cleanup_close_ int fd = -1;
+        _cleanup_free_ char *buf = NULL;
+        size_t n = 0;
+
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+
+        buf = malloc(FILE_SIZE_MAX + 1);
+        if (!buf)
+                return -ENOMEM;
+
+        while (n < FILE_SIZE_MAX) {
+                ssize_t k;
+
+                k = read(fd, buf + n, FILE_SIZE_MAX - n);
+                if (k < 0)
+                        return -errno;
+                if (k == 0)
+                        break;
+                n += (size_t) k;
+        }
+
+        buf[n] = '\0';
+        *ret = TAKE_PTR(buf);
+        if (ret_size)
+                *ret_size = n;
+        return 0;
+}
+
+/* Reads the value of an attribute, without the newline at its end. */
+static int value_read(const char *path, char **ret) {
+        size_t n;
+        int r;
+
+        r = file_read(path, ret, &n);
+        if (r < 0)
+                return r;
+
+        if (n > 0 && (*ret)[n - 1] == '\n')
+                (*ret)[n - 1] = '\0';
+        return 0;
+}
+
+static int value_write(const char *path, const char *value) {
+        _cleanup_close_ int fd = -1;
+
+        fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+
+        return pwrite(fd, value, strlen(value), 0) < 0 ? -errno : 0;
+}
+
+static int undo_write(const Undo *u, Texts *lost) {
+        _cleanup_free_ char *now = NULL, *after = NULL;
+        int r;
+
+        r = value_read(u->path, &now);
+        if (r == -ENOENT) /* it went with its directory */
+                return 0;
+        if (r < 0 || strcmp(now, u->data) == 0)
+                return r;
+
+        r = value_write(u->path, u->data);
+        if (r < 0)
+                return r;
+
+        r = value_read(u->path, &after);
+        return r < 0 ? r : strcmp(after, u->data) != 0 ? -EBUSY : 0;
+}
+
+int step_write(Steps *s, const char *path, const char *value) {
+        _cleanup_free_ char *before = NULL;
+        int r;
+
+        r = steps_check_peer(s);
+        if (r < 0)
+                return r;
+        r = value_read(path, &before);
+        if (r < 0)
+                return r;
+        if (strcmp(before, value) == 0)
+                return 0;
+
+        /* A write that failed may have done its work before: the undo stays, and looks first. */
+        r = steps_add(s, undo_write, path, before, strlen(before), NULL);
+        if (r < 0)
+                return r;
+
+        r = value_write(path, value);
+        return r < 0 ? r : 1;
+}
+
+int step_write_only(Steps *s, const char *path, const char *value) {
+        int r;
+
+        r = steps_check_peer(s);
+        return r < 0 ? r : value_write(path, value);
+}
+
+static void report_left(Report *report, const char *path, int error) {
+        _cleanup_free_ char *cause = report->message ? strdup(report->message) : NULL;
+
+        (void) report_refuse(report, REFUSAL_DEGRADED, "%s; and %s could not be undone: %s", cause ? cause : "It failed", path,
+                             strerror(-error));
+        log_error("%s", report->message ? report->message : "Out of memory");
+}
+
+static void report_lost(Report *report, const Texts *lost) {
+        _cleanup_free_ char *cause = report->message ? strdup(report->message) : NULL, *names = texts_join(lost);
+
+        (void) report_refuse(report, report->refusal, "%s; all is as it was before, but what cannot be read is lost: %s",
+                             cause ? cause : "It failed", names ? names : "…");
+        log_warning("%s", report->message ? report->message : "Out of memory");
+}
+
+void steps_undo(Steps *s, size_t operation, Report *report) {
+        _cleanup_(texts_done) Texts lost = {};
+        _cleanup_free_ char *left = NULL;
+        size_t kept = 0;
         int error = 0;
 
+        if (s->n_undo > 0 && s->locks)
+                locks_resume(s->locks);
+
         for (size_t i = s->n_undo; i > 0; i--) {
-                const Undo *u = s->undo + i - 1;
+                Undo *u = s->undo + i - 1;
                 int r;
 
-                r = u->undo(u->path);
+                if (operation != SIZE_MAX && u->operation != operation)
+                        continue;
+
+                r = u->undo(u, &lost);
                 if (r < 0 && error == 0) {
                         error = r;
-                        left = strdup(u->path);
+                        left = TAKE_PTR(u->path);
                 }
-                free(s->undo[i - 1].path);
+                undo_done(u);
+                u->undo = NULL;
         }
-        s->n_undo = 0;
 
-        if (error == 0)
-                return reason;
+        for (size_t i = 0; i < s->n_undo; i++)
+                if (s->undo[i].undo)
+                        s->undo[kept++] = s->undo[i];
+        s->n_undo = kept;
 
-        cause = s->report->message ? strdup(s->report->message) : NULL;
-        (void) report_refuse(s->report, REFUSAL_DEGRADED, "%s; and %s could not be undone: %s", cause ? cause : strerror(-reason),
-                             left ? left : "a step", strerror(-error));
-        log_error("%s", s->report->message ? s->report->message : "Out of memory");
-        return -refusal_errno(REFUSAL_DEGRADED);
+        if (error != 0)
+                report_left(report, left ? left : "a step", error);
+        else if (lost.n > 0)
+                report_lost(report, &lost);
+}
+
+void steps_listen(Steps *s) {
+        if (s->kmsg_fd < 0)
+                s->kmsg_fd = kmsg_open();
 }
 
 int steps_refuse(Steps *s, Refusal refusal, const char *what, const char *path, int error) {
@@ -132,6 +338,12 @@ int steps_refuse(Steps *s, Refusal refusal, const char *what, const char *path, 
         /* Hung up: already told. */
         if (error == -ECANCELED)
                 return error;
+
+        if (error == -EROFS)
+                return report_refuse(s->report, REFUSAL_BACKEND_UNAVAILABLE,
+                                     "Cannot %s %s: configfs is mounted read-only here; mount it with write access (\"mount -o "
+                                     "remount,rw /sys/kernel/config\")",
+                                     what, path);
 
         return report_refuse(s->report, refusal, "Cannot %s %s: %s%s%s%s", what, path, strerror(-error),
                              hint ? " (the kernel says: " : "", hint ? hint : "", hint ? ")" : "");

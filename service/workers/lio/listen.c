@@ -3,31 +3,26 @@
 #include "workers/lio/listen.h"
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/array.h"
+#include "workers/lio/netlink.h"
 
-/* A netlink dump comes in parts of up to 32 KiB when the reader offers that much. */
-#define DUMP_BUFFER_SIZE 32768u
-
-static inline void mnl_socket_closep(struct mnl_socket **s) {
-        if (*s)
-                (void) mnl_socket_close(*s);
-}
+#define TARGET_BACKLOG 256u /* ISCSIT_TCP_BACKLOG */
 
 void listeners_done(Listeners *l) {
         free(l->items);
         *l = (Listeners){};
 }
 
-static int on_message(const struct nlmsghdr *nlh, void *userdata) {
+static int on_socket(const struct nlmsghdr *nlh, void *userdata) {
         const struct inet_diag_msg *m = mnl_nlmsg_get_payload(nlh);
         Listeners *l = userdata;
-        const struct nlattr *attribute;
+        const struct nlattr *a;
         Listener item = {};
 
         if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*m) || m->idiag_state != TCP_LISTEN)
@@ -38,6 +33,7 @@ static int on_message(const struct nlmsghdr *nlh, void *userdata) {
         item.ifindex = m->id.idiag_if;
         item.uid = m->idiag_uid;
         item.inode = m->idiag_inode;
+        item.of_target = m->idiag_wqueue == TARGET_BACKLOG;
         if (item.family == AF_INET)
                 memcpy(&item.in, m->id.idiag_src, sizeof(item.in));
         else if (item.family == AF_INET6)
@@ -45,9 +41,14 @@ static int on_message(const struct nlmsghdr *nlh, void *userdata) {
         else
                 return MNL_CB_OK;
 
-        mnl_attr_for_each(attribute, nlh, sizeof(*m)) {
-                if (mnl_attr_get_type(attribute) == INET_DIAG_SKV6ONLY && mnl_attr_get_payload_len(attribute) >= 1)
-                        item.v6_only = mnl_attr_get_u8(attribute);
+        mnl_attr_for_each(a, nlh, sizeof(*m)) {
+                const struct inet_diag_sockopt *options = mnl_attr_get_payload(a);
+
+                if (mnl_attr_get_type(a) == INET_DIAG_SKV6ONLY && mnl_attr_get_payload_len(a) >= 1)
+                        item.v6_only = mnl_attr_get_u8(a);
+                if (mnl_attr_get_type(a) == INET_DIAG_SOCKOPT && mnl_attr_get_payload_len(a) >= sizeof(*options) &&
+                    !options->freebind)
+                        item.of_target = false;
         }
 
         if (array_grow(&l->items, l->n, sizeof(item)) < 0) {
@@ -58,75 +59,26 @@ static int on_message(const struct nlmsghdr *nlh, void *userdata) {
         return MNL_CB_OK;
 }
 
-static int on_error(const struct nlmsghdr *nlh, void *userdata _unused_) {
-        const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
-
-        errno = mnl_nlmsg_get_payload_len(nlh) < sizeof(*e) ? EBADMSG : -e->error;
-        return errno == 0 ? MNL_CB_STOP : MNL_CB_ERROR;
+static void restart(void *userdata) {
+        listeners_done(userdata);
 }
 
-/* A dump that failed ends like any other, only that a negative errno comes with its end; libmnl's own handler does not look. */
-static int on_done(const struct nlmsghdr *nlh, void *userdata _unused_) {
-        int error = 0;
-
-        if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(error))
-                memcpy(&error, mnl_nlmsg_get_payload(nlh), sizeof(error));
-
-        errno = error < 0 ? -error : 0;
-        return error < 0 ? MNL_CB_ERROR : MNL_CB_STOP;
-}
-
-static int dump_family(struct mnl_socket *socket, int family, uint16_t port, Listeners *l) {
-        _cleanup_free_ char *buf = NULL;
-        static mnl_cb_t control[] = { [NLMSG_ERROR] = on_error, [NLMSG_DONE] = on_done };
-        struct inet_diag_req_v2 *request;
+/* The older of the kernel's two requests: it alone tells both families in one dump. */
+int listeners_read(uint16_t port, Listeners *ret) {
+        char buf[MNL_ALIGN(sizeof(struct nlmsghdr)) + MNL_ALIGN(sizeof(struct inet_diag_req))];
+        _cleanup_(listeners_done) Listeners l = {};
+        struct inet_diag_req *request;
         struct nlmsghdr *nlh;
-        unsigned seq = (unsigned) family;
         int r;
 
-        buf = malloc(DUMP_BUFFER_SIZE);
-        if (!buf)
-                return -ENOMEM;
-
         nlh = mnl_nlmsg_put_header(buf);
-        nlh->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+        nlh->nlmsg_type = TCPDIAG_GETSOCK;
         nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-        nlh->nlmsg_seq = seq;
         request = mnl_nlmsg_put_extra_header(nlh, sizeof(*request));
-        request->sdiag_family = (uint8_t) family;
-        request->sdiag_protocol = IPPROTO_TCP;
         request->idiag_states = 1u << TCP_LISTEN;
         request->id.idiag_sport = htons(port);
 
-        if (mnl_socket_sendto(socket, nlh, nlh->nlmsg_len) < 0)
-                return -errno;
-
-        do {
-                ssize_t n;
-
-                n = mnl_socket_recvfrom(socket, buf, DUMP_BUFFER_SIZE);
-                if (n < 0)
-                        return -errno;
-                r = mnl_cb_run2(buf, (size_t) n, seq, mnl_socket_get_portid(socket), on_message, l, control, ELEMENTSOF(control));
-        } while (r > MNL_CB_STOP);
-
-        return r < 0 ? -errno : 0;
-}
-
-int listeners_read(uint16_t port, Listeners *ret) {
-        _cleanup_(mnl_socket_closep) struct mnl_socket *socket = NULL;
-        _cleanup_(listeners_done) Listeners l = {};
-        int r;
-
-        socket = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
-        if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
-                return -errno;
-
-        r = dump_family(socket, AF_INET, port, &l);
-        if (r < 0)
-                return r;
-
-        r = dump_family(socket, AF_INET6, port, &l);
+        r = netlink_dump(NETLINK_SOCK_DIAG, nlh, on_socket, restart, &l);
         if (r < 0)
                 return r;
 
@@ -142,36 +94,40 @@ static bool same_address(const Listener *l, const IpAddress *a) {
         return l->family == AF_INET ? l->in.s_addr == a->in.s_addr : memcmp(&l->in6, &a->in6, sizeof(l->in6)) == 0;
 }
 
-const Listener *listeners_find(const Listeners *l, const Portal *portal) {
-        uint32_t ifindex = 0;
+bool listener_is(const Listener *l, const Portal *portal, uint32_t ifindex) {
+        if (portal->address.zone[0] && ifindex == 0)
+                return false;
 
-        if (portal->address.zone[0]) {
-                ifindex = if_nametoindex(portal->address.zone);
-                if (ifindex == 0)
-                        return NULL;
-        }
+        return l->port == portal->port && l->ifindex == ifindex && same_address(l, &portal->address);
+}
 
+const Listener *listeners_find(const Listeners *l, const Portal *portal, uint32_t ifindex) {
         for (size_t i = 0; i < l->n; i++)
-                if (l->items[i].port == portal->port && l->items[i].ifindex == ifindex &&
-                    same_address(l->items + i, &portal->address))
+                if (l->items[i].of_target && listener_is(l->items + i, portal, ifindex))
                         return l->items + i;
 
         return NULL;
 }
 
-bool listener_conflicts(const Listener *l, const Portal *portal, bool v6_only) {
-        IpAddress existing = listener_address(l);
-        bool any_existing = ip_address_is_wildcard(&existing), any_new = ip_address_is_wildcard(&portal->address);
-        uint32_t ifindex;
+bool listener_conflicts(const Listener *l, const Portal *portal, uint32_t ifindex, bool v6_only) {
+        Portal existing = listener_portal(l, NULL);
+        Listener v4 = { .family = AF_INET, .port = l->port, .ifindex = l->ifindex };
+        bool any_existing, any_new = ip_address_is_wildcard(&portal->address);
 
         if (l->port != portal->port)
                 return false;
 
         /* Sockets bound to two interfaces never meet. */
-        ifindex = portal->address.zone[0] ? if_nametoindex(portal->address.zone) : 0;
         if (l->ifindex != 0 && ifindex != 0 && l->ifindex != ifindex)
                 return false;
 
+        /* An IPv6 socket that is bound to an IPv4 address is one of IPv4 in all but its name. */
+        if (l->family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&l->in6)) {
+                memcpy(&v4.in, l->in6.s6_addr + 12, sizeof(v4.in));
+                return listener_conflicts(&v4, portal, ifindex, v6_only);
+        }
+
+        any_existing = ip_address_is_wildcard(&existing.address);
         if (l->family == portal->address.family)
                 return any_existing || any_new || same_address(l, &portal->address);
 
@@ -181,15 +137,15 @@ bool listener_conflicts(const Listener *l, const Portal *portal, bool v6_only) {
         return any_new && !v6_only;
 }
 
-IpAddress listener_address(const Listener *l) {
-        IpAddress a = { .family = l->family };
+Portal listener_portal(const Listener *l, const char *zone) {
+        Portal p = { .address.family = l->family, .port = l->port };
 
         if (l->family == AF_INET)
-                a.in = l->in;
+                p.address.in = l->in;
         else
-                a.in6 = l->in6;
-        if (ip_address_is_link_local(&a) && l->ifindex != 0 && !if_indextoname(l->ifindex, a.zone))
-                a.zone[0] = '\0';
+                p.address.in6 = l->in6;
+        if (zone && ip_address_is_link_local(&p.address))
+                (void) snprintf(p.address.zone, sizeof(p.address.zone), "%s", zone);
 
-        return a;
+        return p;
 }

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "common/macro.h"
 #include "common/address.h"
+#include "common/macro.h"
 
 typedef struct Listener {
         int family; /* AF_INET or AF_INET6 */
@@ -20,6 +20,9 @@ typedef struct Listener {
         uint16_t port;    /* host byte order */
         uint32_t ifindex; /* the interface it is bound to (a link-local address's zone), 0 for none */
         bool v6_only;     /* of an IPv6 socket: it takes no IPv4 connections */
+        bool of_target;   /* made as the kernel's target makes its own: bound ahead (free-bind) and with its backlog. Any other
+                           * socket belongs to another program; of these, one by chance may too */
+        bool ignored;     /* to be taken as gone: the caller's mark */
         uid_t uid;        /* of who made it */
         uint32_t inode;   /* of the socket, as /proc/<pid>/fd shows it; 0 if it has none */
 } Listener;
@@ -34,12 +37,17 @@ typedef struct Listeners {
 int listeners_read(uint16_t port, Listeners *ret);
 void listeners_done(Listeners *l);
 
-/* The listener with exactly this address, zone and port, NULL if there is none. An interface that does not exist has no listener. */
-const Listener *listeners_find(const Listeners *l, const Portal *portal);
+/* Whether L has exactly this address, TCP port and zone: IFINDEX is the zone's interface now, 0 for none. */
+bool listener_is(const Listener *l, const Portal *portal, uint32_t ifindex);
 
-/* Whether L and a new listener on PORTAL would exclude each other: the same address, or a wildcard against any address of the same
- * family, or across families if the wildcard's socket is dual-stack. V6_ONLY is of the new socket. */
-bool listener_conflicts(const Listener *l, const Portal *portal, bool v6_only);
+/* The listener of the target with exactly this address, zone and port, NULL if there is none. A zone without an interface has
+ * none. */
+const Listener *listeners_find(const Listeners *l, const Portal *portal, uint32_t ifindex);
 
-/* The address of L as an IpAddress, for texts; the zone is set where it belongs to the address. */
-IpAddress listener_address(const Listener *l);
+/* Whether L and a new listener on PORTAL would exclude each other: the same address, or a wildcard against any address of the
+ * same family, or across families if the wildcard's socket is dual-stack. V6_ONLY is of the new socket. */
+bool listener_conflicts(const Listener *l, const Portal *portal, uint32_t ifindex, bool v6_only);
+
+/* Address and TCP port of L, for texts and for comparing bytes. ZONE, the name of its interface or NULL, is set where it belongs
+ * to the address. */
+Portal listener_portal(const Listener *l, const char *zone);

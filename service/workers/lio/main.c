@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* iscsi-backend-lio: serves org.iscsi.Backend on one connection and ends with it. systemd starts one per connection (Accept=yes). */
+/* iscsi-backend-lio: serves org.iscsi.Backend on one connection and ends with it. systemd starts one per connection (Accept=yes).
+ * */
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include "common/log.h"
 #include "workers/base/options.h"
 #include "workers/base/serve.h"
-#include "workers/lio/bus.h"
+#include "workers/lio/lio.h"
 
 typedef struct Options {
         const char *target_dir;
@@ -55,8 +56,8 @@ static int parse_options(int argc, char **argv, Options *o) {
         return r > 0 ? worker_options_end(argc, argv) : r;
 }
 
-/* targetcli takes the lock file exclusively before it does anything and waits for it without limit; an interactive targetcli keeps it until its
- * user leaves. targetclid, targetctl and programs that use rtslib directly take no lock. */
+/* targetcli takes the lock file exclusively before it does anything and waits for it without limit; an interactive targetcli
+ * keeps it until its user leaves. targetclid, targetctl and programs that use rtslib directly take no lock. */
 int main(int argc, char **argv) {
         Options o = {
                 .target_dir = "/sys/kernel/config/target",
@@ -73,7 +74,7 @@ int main(int argc, char **argv) {
         if (r <= 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 
-        fd = worker_accept(o.worker.allow_user);
+        fd = worker_accept(&o.worker);
         if (fd < 0)
                 return EXIT_FAILURE;
 
@@ -83,9 +84,9 @@ int main(int argc, char **argv) {
                 (void) log_oom();
                 return EXIT_FAILURE;
         }
-        lio = (Lio){ .target_dir = target_dir, .iscsi_dir = iscsi_dir, .lock = o.worker.lock, .peer_fd = fd };
+        lio = (Lio){ .target_dir = target_dir, .iscsi_dir = iscsi_dir };
 
-        r = worker_serve(fd, lio_bus_add, &lio);
+        r = worker_serve(fd, &o.worker, &lio_engine, &lio);
         if (r < 0) {
                 (void) log_error_errno(r, "The connection failed");
                 return EXIT_FAILURE;

@@ -5,13 +5,16 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/macro.h"
 #include "common/name.h"
+#include "common/text.h"
 
-/* The kernel's kstrtou16() with base 0: an optional '+', "0x" for hexadecimal, a leading zero for octal, one newline may follow. */
+/* The kernel's kstrtou16() with base 0: an optional '+', "0x" for hexadecimal, a leading zero for octal, one newline may follow.
+ * */
 static int kernel_u16_from_text(const char *text, uint16_t *ret) {
         unsigned base = 10, value = 0;
         const char *p = text;
@@ -90,6 +93,7 @@ static int kernel_ipv4_from_text(const char *text, struct in_addr *ret) {
         return 0;
 }
 
+/* As the kernel's inet6_pton(). It looks at a zone only where it matters. */
 static int kernel_ipv6_from_text(const char *text, IpAddress *ret) {
         char buf[INET6_ADDRSTRLEN];
         const char *zone;
@@ -98,34 +102,23 @@ static int kernel_ipv6_from_text(const char *text, IpAddress *ret) {
 
         zone = strchr(text, '%');
         n = zone ? (size_t) (zone - text) : strlen(text);
-        if (n >= sizeof(buf))
+        if (n >= sizeof(buf) || strlen(text) > LIO_IPV6_TEXT_MAX)
                 return -EINVAL;
         memcpy(buf, text, n);
         buf[n] = '\0';
         if (inet_pton(AF_INET6, buf, &a.in6) != 1)
                 return -EINVAL;
 
-        /* The kernel looks at a zone only where it matters, and takes an interface's number for its name. */
-        if (zone && IN6_IS_ADDR_LINKLOCAL(&a.in6)) {
-                char *end;
-                unsigned long index;
-
-                zone++;
-                if (if_nametoindex(zone) == 0) {
-                        index = strtoul(zone, &end, 0);
-                        if (!*zone || *end || index > INT32_MAX || !if_indextoname((unsigned) index, a.zone))
-                                a.zone[0] = '\0';
-                } else
-                        (void) snprintf(a.zone, sizeof(a.zone), "%s", zone);
-        }
+        if (zone && IN6_IS_ADDR_LINKLOCAL(&a.in6))
+                (void) snprintf(a.zone, sizeof(a.zone), "%s", zone + 1);
 
         *ret = a;
         return 0;
 }
 
-int lio_portal_from_name(const char *name, Portal *ret, bool *ret_usable) {
+int lio_portal_from_name(const char *name, Portal *ret) {
         const char *address, *end, *colon;
-        char buf[INET6_ADDRSTRLEN + IF_NAMESIZE];
+        char buf[LIO_IPV6_TEXT_MAX + 1];
         Portal p = {};
         int r;
 
@@ -159,46 +152,42 @@ int lio_portal_from_name(const char *name, Portal *ret, bool *ret_usable) {
                         return r;
         }
 
-        *ret_usable = p.port > 0 && ip_address_is_usable(&p.address);
         *ret = p;
         return 0;
 }
 
-/* Length of the UTF-8 sequence at P, 0 if it is none (RFC 3629: shortest form, no surrogates, at most U+10FFFF). */
-static size_t utf8_length(const unsigned char *p) {
-        size_t n = p[0] < 0x80                   ? 1
-                   : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
-                   : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
-                   : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
-                                                 : 0;
+uint32_t lio_portal_resolve(Portal *portal, Interfaces *interfaces, bool *ret_usable) {
+        uint32_t index = 0;
 
-        for (size_t i = 1; i < n; i++)
-                if ((p[i] & 0xc0) != 0x80)
-                        return 0;
+        if (portal->address.zone[0]) {
+                index = interfaces_index(interfaces, portal->address.zone);
 
-        if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf0 && p[1] < 0x90) ||
-            (p[0] == 0xf4 && p[1] >= 0x90))
-                return 0;
+                if (index != 0 && interfaces_name(interfaces, index))
+                        (void) snprintf(portal->address.zone, sizeof(portal->address.zone), "%s",
+                                        interfaces_name(interfaces, index));
+        }
 
-        return n;
+        *ret_usable = portal->port > 0 && ip_address_is_usable(&portal->address) && (!portal->address.zone[0] || index != 0);
+        return index;
 }
 
 bool lio_node_name_is_valid(const char *name) {
         static const char *const types[] = { "iqn.", "eui.", "naa." };
         const unsigned char *p = (const unsigned char *) name;
         bool typed = false;
-        size_t n;
 
         for (size_t i = 0; i < ELEMENTSOF(types); i++)
                 typed = typed || strncmp(name, types[i], strlen(types[i])) == 0;
         if (!typed || !name[4] || strlen(name) > ISCSI_NAME_MAX)
                 return false;
 
-        for (; *p; p += n) {
-                n = utf8_length(p);
-                if (n == 0 || *p <= ' ' || *p == 0x7f || *p == '/')
+        for (; *p; p++)
+                if (*p <= ' ' || *p == 0x7f || *p == '/')
                         return false;
-        }
 
-        return true;
+        return text_is_utf8(name);
+}
+
+bool lio_directory_name_is_valid(const char *name) {
+        return *name && strlen(name) <= NAME_MAX && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }

@@ -7,287 +7,507 @@
 
 #include "common/array.h"
 #include "workers/base/peer.h"
+#include "workers/lio/explain.h"
+#include "workers/lio/names.h"
 #include "workers/lio/predict.h"
 #include "workers/lio/probe.h"
 
-/* A portal that other ports share passes through moments in which a new one fails for no lasting reason: when one of them is removed, the
- * kernel resets the portal's thread and does not find its socket meanwhile; when the last one is removed, the portal is gone from the
- * tree before its socket is closed. Both take milliseconds, unless a login is under way. */
-#define PASSING_TRIES 25
-#define PASSING_WAIT_MSEC 40
+/* A portal that other ports share passes through moments in which a new one fails for no lasting reason: when one of them is
+ * removed, the kernel resets the portal's thread and does not find its socket meanwhile; when the last one is removed, the portal
+ * is gone from the tree before its socket is closed. Both take milliseconds, unless a login is under way. */
+#define PASSING_MSEC 1000u      /* as long as a socket of the target is there */
+#define PASSING_BLIND_MSEC 40u  /* nothing is to be seen */
+#define PASSING_OWNER_MSEC 300u /* a socket of the target that no node shows */
+#define PASSING_STEP_MSEC 80u
 
-typedef struct Uses {
-        PortalUse *items;
-        size_t n;
-} Uses;
+/* Waits before another try, longer each time. *WAITED: so far. Returns false when LIMIT is reached or the peer has hung up. */
+static bool wait_passing(const LioCall *c, unsigned *waited, unsigned limit) {
+        unsigned msec = *waited < PASSING_STEP_MSEC ? *waited + 1 : PASSING_STEP_MSEC;
 
-static void uses_done(Uses *u) {
-        free(u->items);
+        if (*waited >= limit)
+                return false;
+
+        *waited += msec;
+        return !peer_has_hung_up(c->steps->watch->peer_fd, (int) msec);
 }
 
-static int uses_add(Uses *u, const char *node, uint16_t tag, const Portal *portal, bool listening, bool v6_only) {
-        int r;
+int lio_portal_interface(LioCall *c, const Portal *portal, uint32_t *ret_ifindex, Report *report) {
+        char text[PORTAL_TEXT_MAX];
 
-        r = array_grow(&u->items, u->n, sizeof(*u->items));
-        if (r < 0)
-                return r;
-
-        u->items[u->n++] = (PortalUse){ .node = node, .tag = tag, .portal = *portal, .listening = listening, .v6_only = v6_only };
-        return 0;
-}
-
-static int uses_add_node(Uses *u, const LioNode *node, uint16_t tcp_port, const Listeners *listeners) {
-        for (size_t i = 0; i < node->n_ports; i++)
-                for (size_t k = 0; k < node->ports[i].n_portals; k++) {
-                        const Portal *p = &node->ports[i].portals[k].portal;
-                        const Listener *l;
-                        int r;
-
-                        if (p->port != tcp_port)
-                                continue;
-                        l = listeners_find(listeners, p);
-                        r = uses_add(u, node->name, node->ports[i].tag, p, l, l && l->v6_only);
-                        if (r < 0)
-                                return r;
-                }
-
-        return 0;
-}
-
-/* Adds to the uses what the other nodes have, as far as it can matter.
- *
- * Each portal of LIO has a listening socket, which sock_diag gives in one go for the TCP port in question. So only if one of these is
- * equal to the new portal, in truth or in the kernel's eyes, or excludes it, must the other nodes be read: to find whose it is. If it
- * is really equal and nothing else is suspicious, the first node that has it will do. */
-static int uses_add_other_nodes(const Lio *lio, Uses *u, const LioNode *own, const Portal *portal, bool v6_only,
-                                const Listeners *listeners, LioTree *tree) {
-        const Listener *exact = listeners_find(listeners, portal);
-        bool suspicious = false;
-        char **names = NULL;
-        size_t n = 0;
-        int r;
-
-        for (size_t i = 0; i < listeners->n; i++) {
-                const Listener *l = listeners->items + i;
-                Portal other = { .address = listener_address(l), .port = l->port };
-
-                suspicious = suspicious ||
-                             (l != exact && (portal_kernel_equal(portal, &other) || listener_conflicts(l, portal, v6_only)));
-        }
-        if (!suspicious && !exact)
+        *ret_ifindex = 0;
+        if (!portal->address.zone[0])
                 return 0;
 
-        r = lio_tree_names(lio->iscsi_dir, &names, &n);
-        if (r < 0)
-                return r;
-
-        tree->nodes = calloc(n + 1, sizeof(*tree->nodes));
-        r = tree->nodes ? 0 : -ENOMEM;
-        for (size_t i = 0; i < n && r == 0; i++) {
-                LioNode *node = tree->nodes + tree->n_nodes;
-                bool found = false;
-
-                if (strcmp(names[i], own->name) == 0)
-                        continue;
-
-                r = lio_node_read(lio->iscsi_dir, names[i], node, NULL);
-                if (r < 0)
-                        break;
-                tree->n_nodes++;
-                r = uses_add_node(u, node, portal->port, listeners);
-
-                for (size_t k = 0; k < node->n_ports; k++)
-                        found = found || lio_port_find_portal(node->ports + k, portal);
-                if (found && !suspicious)
-                        break;
-        }
-
-        lio_names_free(names, n);
-        return r;
-}
-
-static int refuse_for(Refusal refusal, const Portal *portal, const PortalUse *other, Report *report) {
-        char text[PORTAL_TEXT_MAX], other_text[PORTAL_TEXT_MAX];
-
-        (void) portal_to_text(portal, text);
-        (void) portal_to_text(&other->portal, other_text);
-
-        if (refusal == REFUSAL_TCP_IN_USE)
-                return report_refuse(report, refusal,
-                                     "Portal %s is in use by target portal group %u of the same node %s; within a node a portal "
-                                     "belongs to one "
-                                     "port, so unbind it there or use another one",
-                                     text, other->tag, other->node);
-
-        if (refusal == REFUSAL_ADDRESS_OVERLAP)
-                return report_refuse(
-                        report, refusal,
-                        "Portal %s and portal %s of node %s (target portal group %u) exclude each other, since a wildcard covers "
-                        "the other address too; use only one of them, or another TCP port",
-                        text, other_text, other->node, other->tag);
-
-        if (portal_compare(portal, &other->portal) == 0)
-                return report_refuse(
-                        report, refusal,
-                        "Portal %s exists in node %s (target portal group %u), but nothing listens on it: the kernel took it for "
-                        "another portal when it was made, and would do so again; remove it there or use another TCP port",
-                        text, other->node, other->tag);
-
-        return report_refuse(
-                report, refusal,
-                "The kernel would take portal %s for portal %s of node %s (target portal group %u) and not listen on it; use "
-                "another TCP port, or remove that portal",
-                text, other_text, other->node, other->tag);
-}
-
-static int refuse_probe(const Portal *portal, int error, Report *report, bool *ret_passing) {
-        _cleanup_free_ char *holder = NULL;
-        char text[PORTAL_TEXT_MAX];
-        pid_t process;
-
-        (void) portal_to_text(portal, text);
-
-        switch (-error) {
-        case EADDRINUSE:
-                holder = portal_describe_holder(portal, &process);
-                if (!holder)
-                        return -ENOMEM;
-                *ret_passing = process == 0;
-                return report_refuse(report, REFUSAL_ADDRESS_IN_USE,
-                                     "Portal %s cannot listen, since its place is taken by %s; stop that, or use "
-                                     "another TCP port",
-                                     text, holder);
-        case ENODEV:
+        *ret_ifindex = interfaces_index(&c->interfaces, portal->address.zone);
+        if (c->interfaces.error < 0)
+                return report_refuse(report, REFUSAL_FAILED, "Cannot read the network interfaces: %s",
+                                     strerror(-c->interfaces.error));
+        if (*ret_ifindex == 0)
                 return report_refuse(report, REFUSAL_SCOPE_MISSING, "Portal %s cannot listen: this host has no interface %s now",
-                                     text, portal->address.zone);
-        case EACCES:
-                return report_refuse(report, REFUSAL_FAILED,
-                                     "Portal %s cannot listen: TCP ports below 1024 need CAP_NET_BIND_SERVICE, which "
-                                     "this process lacks",
-                                     text);
-        default:
-                return report_refuse(report, REFUSAL_FAILED, "Portal %s cannot listen: %s", text, strerror(-error));
+                                     portal_to_text(portal, text), portal->address.zone);
+
+        return 0;
+}
+
+/* What holds for any portal that the kernel is to make. The service has the first rule too; here it holds whatever the service
+ * has become. */
+static int check_form(const Portal *portal, Report *report) {
+        char text[IP_ADDRESS_TEXT_MAX];
+
+        (void) ip_address_to_text(&portal->address, text);
+
+        if (portal->port != ISCSI_PORT_SYSTEM && portal->port < 1024)
+                return report_refuse(report, REFUSAL_INVALID_PARAMETER,
+                                     "TCP port %u of address %s is not offered: take 1024 to 65535, or 860", portal->port, text);
+        if (strlen(text) > LIO_IPV6_TEXT_MAX)
+                return report_refuse(report, REFUSAL_INVALID_PARAMETER,
+                                     "The kernel takes at most %u characters of an address with its interface, and %s has more: "
+                                     "give the interface a shorter name",
+                                     LIO_IPV6_TEXT_MAX, text);
+
+        return 0;
+}
+
+/* A portal that is to be made: all that the decision needs. */
+typedef struct Wanted {
+        const Portal *portal;
+        uint32_t ifindex;
+        uint16_t tag;
+        const LioNode *node;
+        const LioPortal *except; /* a portal of the node that counts as gone */
+        bool unprobed;           /* the kernel is asked instead of a probe */
+} Wanted;
+
+/* A socket of the target may be in the way whose portal this very request removes, or that stands for no portal any more. */
+static bool is_leaving(LioCall *c, const Listener *l, const Wanted *w) {
+        SocketOwner owner;
+        bool leaving = w->except != NULL;
+
+        for (size_t i = 0; i < c->n_leaving; i++)
+                leaving = leaving || listener_is(l, &c->leaving[i].portal, c->leaving[i].ifindex);
+
+        return leaving && !lio_find_owner(c, l, w->node, w->except, &owner);
+}
+
+static bool is_v6_wildcard(const Portal *p) {
+        return p->address.family == AF_INET6 && ip_address_is_wildcard(&p->address);
+}
+
+/* What a new IPv6 socket would be matters for a wildcard alone: the wanted one, or one that will be made before it. */
+static bool new_sockets_are_v6_only(LioCall *c, const Wanted *w) {
+        bool matters = is_v6_wildcard(w->portal);
+
+        for (size_t i = 0; i < w->node->n_ports; i++)
+                for (size_t k = 0; k < w->node->ports[i].n_portals; k++)
+                        matters = matters ||
+                                  (w->node->ports[i].portals[k].fresh && is_v6_wildcard(&w->node->ports[i].portals[k].portal));
+
+        return matters && lio_call_v6_only(c);
+}
+
+static Prediction predict(LioCall *c, const Wanted *w, const Listeners *l) {
+        return portal_predict(w->portal, w->ifindex, w->tag, new_sockets_are_v6_only(c, w), w->node, w->except, l);
+}
+
+/* As portal_predict(), without the sockets that will be gone by then. *RET_GOING: there are some. */
+static Prediction predict_without_leaving(LioCall *c, const Wanted *w, Listeners *l, bool *ret_going) {
+        for (;;) {
+                Prediction p = predict(c, w, l);
+
+                if (!p.listener || p.shared || !p.listener->of_target || !is_leaving(c, p.listener, w))
+                        return p;
+
+                l->items[p.listener - l->items].ignored = true;
+                *ret_going = true;
         }
 }
 
-/* BEFORE: portals of the same request that will be there by then. *RET_PASSING: what is in the way may be gone in a moment. */
-static int check_portal(const Lio *lio, const LioNode *own, uint16_t tag, const Portal *portal, const Portal *before,
-                        size_t n_before, Report *report, bool *ret_passing) {
-        _cleanup_(listeners_done) Listeners listeners = {};
-        _cleanup_(lio_tree_done) LioTree others = {};
-        _cleanup_(uses_done) Uses uses = {};
-        const PortalUse *other;
-        bool v6_only = host_is_v6_only();
-        Refusal refusal;
+static int check_probe(const Wanted *w, Report *report) {
+        char text[PORTAL_TEXT_MAX];
         int r;
 
-        if (portal->address.zone[0] && if_nametoindex(portal->address.zone) == 0)
-                return refuse_probe(portal, -ENODEV, report, ret_passing);
+        r = portal_probe(w->portal, w->ifindex);
+        if (r == -EADDRINUSE)
+                return report_refuse(report, REFUSAL_ADDRESS_IN_USE,
+                                     "Portal %s cannot listen, since its place is taken by a socket that is bound to TCP port %u "
+                                     "without listening; stop the program that has it, or use another TCP port",
+                                     portal_to_text(w->portal, text), w->portal->port);
 
-        r = lio_load_listeners(portal->port, &listeners, report);
+        return r < 0 ? lio_refuse_probe(w->portal, r, report) : 0;
+}
+
+/* L: the sockets on the portal's TCP port. Whether what is in the way may be gone in a moment: *RET_PASSING. */
+static int decide(LioCall *c, const Wanted *w, Listeners *l, Report *report, bool *ret_passing) {
+        bool going = false;
+        Prediction p;
+        int r;
+
+        *ret_passing = false;
+
+        p = predict_without_leaving(c, w, l, &going);
+        if (p.refusal != REFUSAL_NONE)
+                return lio_refuse_portal(c, w->portal, &p, w->node, report, ret_passing);
+
+        /* What goes would be in the way of the probe now. Where the kernel is about to be asked anyway, its answer is the probe;
+         * why it said no is found out then. */
+        if (p.shared || going || w->unprobed)
+                return 0;
+
+        r = check_probe(w, report);
+        *ret_passing = r < 0 && report->refusal == REFUSAL_ADDRESS_IN_USE;
+        return r;
+}
+
+/* Decides with the sockets as they are at this moment. */
+static int decide_fresh(LioCall *c, const Wanted *w, Report *report, bool *ret_passing, bool *ret_seen) {
+        _cleanup_(listeners_done) Listeners l = {};
+        int r;
+
+        *ret_passing = false;
+        r = lio_load_listeners(w->portal->port, &l, report);
         if (r < 0)
                 return r;
 
-        r = uses_add_node(&uses, own, portal->port, &listeners);
-        for (size_t i = 0; i < n_before && r >= 0; i++)
-                r = uses_add(&uses, own->name, tag, before + i, true, v6_only);
-        if (r >= 0)
-                r = uses_add_other_nodes(lio, &uses, own, portal, v6_only, &listeners, &others);
-        if (r < 0)
-                return report_refuse(report, REFUSAL_FAILED, "Cannot read %s: %s", lio->iscsi_dir, strerror(-r));
-
-        refusal = portal_predict(portal, own->name, tag, v6_only, uses.items, uses.n, &other);
-        if (refusal != REFUSAL_NONE)
-                return refuse_for(refusal, portal, other, report);
-        if (other)
-                return 0;
-
-        r = portal_probe(portal);
-        return r < 0 ? refuse_probe(portal, r, report, ret_passing) : 0;
+        for (size_t i = 0; i < l.n; i++)
+                *ret_seen = *ret_seen || l.items[i].of_target;
+        return decide(c, w, &l, report, ret_passing);
 }
 
-static int check_portal_patiently(const Lio *lio, const LioNode *own, uint16_t tag, const Portal *portal, const Portal *before,
-                                  size_t n_before, Report *report) {
-        int r = 0;
+static int decide_patiently(LioCall *c, const Wanted *w, Report *report) {
+        unsigned waited = 0;
+        bool passing, seen = false;
+        Listeners *l;
+        int r;
 
-        for (unsigned i = 0; i < PASSING_TRIES; i++) {
-                bool passing = false;
+        r = lio_call_listeners(c, w->portal->port, &l, report);
+        if (r < 0)
+                return r;
 
-                r = check_portal(lio, own, tag, portal, before, n_before, report, &passing);
-                if (r >= 0 || !passing || peer_has_hung_up(lio->peer_fd, PASSING_WAIT_MSEC))
-                        return r;
+        r = decide(c, w, l, report, &passing);
+        while (r < 0 && passing && wait_passing(c, &waited, seen ? PASSING_OWNER_MSEC : PASSING_BLIND_MSEC)) {
+                report_done(report);
+                r = decide_fresh(c, w, report, &passing, &seen);
         }
 
         return r;
 }
 
-int lio_check_portals(const Lio *lio, const LioNode *own, uint16_t tag, const Portal *portals, size_t n, Report *report) {
-        for (size_t i = 0; i < n; i++) {
-                int r;
+int lio_plan_portal(LioCall *c, LioPort *port, const Portal *portal, Report *report) {
+        Wanted w = { .portal = portal, .tag = port->tag, .node = &c->plan, .unprobed = !c->check };
+        int r;
 
-                r = check_portal_patiently(lio, own, tag, portals + i, portals, i, report);
-                if (r < 0)
-                        return r;
-        }
+        r = check_form(portal, report);
+        if (r < 0)
+                return r;
+        r = lio_portal_interface(c, portal, &w.ifindex, report);
+        if (r < 0)
+                return r;
+        r = decide_patiently(c, &w, report);
+        if (r < 0)
+                return r;
 
+        return lio_port_add_portal(port, portal, w.ifindex);
+}
+
+static int is_listening(LioCall *c, const Portal *portal, uint32_t ifindex, Report *report) {
+        Listeners *l;
+        int r;
+
+        r = lio_call_listeners(c, portal->port, &l, report);
+        return r < 0 ? r : listeners_find(l, portal, ifindex) != NULL;
+}
+
+int lio_plan_existing(LioCall *c, LioPort *port, LioPortal *existing, const Portal *portal, Report *report, Texts *warnings) {
+        Wanted w = { .portal = portal, .tag = port->tag, .node = &c->plan, .except = existing };
+        char text[PORTAL_TEXT_MAX];
+        int r;
+
+        if (existing->fresh)
+                return 0;
+
+        r = lio_portal_interface(c, portal, &w.ifindex, report);
+        if (r < 0)
+                return r;
+        r = is_listening(c, portal, w.ifindex, report);
+        if (r != 0)
+                return MIN2(r, 0);
+
+        (void) portal_to_text(portal, text);
+        if (!lio_portal_is_canonical(existing, portal))
+                return report_refuse(
+                        report, REFUSAL_PORTAL_SHADOWED,
+                        "Portal %s is in target portal group %u as %s, but nothing listens on it; another program made "
+                        "it, remove it with that program",
+                        text, port->tag, existing->dir);
+
+        r = decide_patiently(c, &w, report);
+        if (r < 0)
+                return r;
+        return texts_add(warnings, "Nothing listens on portal %s: it will be made again", text);
+}
+
+int lio_plan_leaving(LioCall *c, LioPort *port, LioPortal *existing) {
+        int r;
+
+        r = array_grow(&c->leaving, c->n_leaving, sizeof(*c->leaving));
+        if (r < 0)
+                return r;
+
+        c->leaving[c->n_leaving] = *existing;
+        c->leaving[c->n_leaving++].dir = NULL;
+        lio_port_remove_portal(port, existing);
         return 0;
 }
 
-static int check_again(const Lio *lio, const char *node, uint16_t tag, const Portal *portal, Report *report) {
-        _cleanup_(lio_node_done) LioNode own = {};
+int lio_pending_add(LioCall *c, const LioPending *pending, const char *port_dir) {
+        LioPending *p;
         int r;
 
-        r = lio_load_node(lio, node, &own, report);
+        r = array_grow(&c->pending, c->n_pending, sizeof(*c->pending));
         if (r < 0)
                 return r;
 
-        return check_portal_patiently(lio, &own, tag, portal, NULL, 0, report);
-}
-
-int lio_verify_portal(const Lio *lio, const char *node, uint16_t tag, const Portal *portal, Report *report) {
-        _cleanup_(listeners_done) Listeners listeners = {};
-        char text[PORTAL_TEXT_MAX];
-        int r;
-
-        r = lio_load_listeners(portal->port, &listeners, report);
-        if (r < 0)
-                return r;
-        if (listeners_find(&listeners, portal))
-                return 0;
-
-        r = check_again(lio, node, tag, portal, report);
-        if (r < 0)
-                return r;
-
-        return report_refuse(report, REFUSAL_FAILED, "The kernel accepted portal %s, but nothing listens on it",
-                             portal_to_text(portal, text));
-}
-
-int lio_make_portal(const Lio *lio, Steps *steps, const char *node, uint16_t tag, const char *port_dir, const Portal *portal) {
-        _cleanup_free_ char *path = NULL;
-        char text[PORTAL_TEXT_MAX];
-        int r;
-
-        path = lio_path(port_dir, "np", portal_to_text(portal, text), NULL);
-        if (!path)
+        p = c->pending + c->n_pending;
+        *p = *pending;
+        p->operation = c->steps->operation;
+        p->port_dir = strdup(port_dir);
+        if (!p->port_dir)
                 return -ENOMEM;
 
-        for (unsigned i = 0; i < PASSING_TRIES; i++) {
+        c->n_pending++;
+        return 0;
+}
+
+void lio_pending_done(LioPending *p) {
+        free(p->port_dir);
+}
+
+/* After the kernel has refused the portal, with the one errno that it has for everything: decides once more, as things are now.
+ * RET_PASSING: as of decide(). */
+static int decide_again(LioCall *c, const LioPort *port, const Portal *portal, uint32_t ifindex, bool *ret_passing,
+                        bool *ret_seen) {
+        _cleanup_(lio_node_done) LioNode now = {};
+        Wanted w = { .portal = portal, .ifindex = ifindex, .tag = port->tag, .node = &now };
+        int r;
+
+        *ret_passing = false;
+        r = lio_node_read(c->lio->iscsi_dir, c->now.name, &c->interfaces, &now);
+        if (r < 0)
+                return report_refuse(c->steps->report, REFUSAL_FAILED, "Cannot read node %s: %s", c->now.name, strerror(-r));
+
+        return decide_fresh(c, &w, c->steps->report, ret_passing, ret_seen);
+}
+
+/* The kernel has refused to the end. If a socket is there just as the target would make it, and no portal goes with it, it is
+ * another program's. */
+static int refuse_to_make(LioCall *c, const Portal *portal, uint32_t ifindex, const char *path, int error) {
+        _cleanup_(listeners_done) Listeners l = {};
+        _cleanup_(report_done) Report ignored = {};
+        const Listener *there = NULL;
+        SocketOwner owner;
+
+        if (error == -EINVAL && lio_load_listeners(portal->port, &l, &ignored) >= 0)
+                there = listeners_find(&l, portal, ifindex);
+        if (there && !lio_find_owner(c, there, NULL, NULL, &owner))
+                return lio_refuse_program(portal, there, c->steps->report);
+
+        return steps_refuse(c->steps, REFUSAL_FAILED, "make portal", path, error);
+}
+
+static int make_portal_dir(LioCall *c, const LioPort *port, const Portal *portal, uint32_t ifindex, const char *path) {
+        unsigned waited = 0;
+        bool seen = false;
+        int r;
+
+        for (;;) {
+                bool passing;
                 int q;
 
-                r = step_mkdir(steps, path);
+                r = step_mkdir(c->steps, path);
                 if (r != -EINVAL)
                         break;
 
-                /* The check said that it would do, so the host has changed since then. */
-                q = check_again(lio, node, tag, portal, steps->report);
-                if (q < 0)
+                /* The decision was that it can be made as far as sockets that listen tell: one that is bound alone is in the way,
+                 * the host has changed since then, or it is one of those moments. From now on the kernel's own words are of
+                 * interest. */
+                steps_listen(c->steps);
+                q = decide_again(c, port, portal, ifindex, &passing, &seen);
+                if (q < 0 && !passing)
                         return q;
-                if (peer_has_hung_up(steps->peer_fd, PASSING_WAIT_MSEC))
-                        return steps_check_peer(steps);
+                if (!wait_passing(c, &waited, seen ? PASSING_MSEC : PASSING_BLIND_MSEC)) {
+                        if (q < 0)
+                                return q;
+                        break;
+                }
+                report_done(c->steps->report);
         }
-        if (r < 0)
-                return steps_refuse(steps, REFUSAL_FAILED, "make portal", path, r);
 
-        return lio_verify_portal(lio, node, tag, portal, steps->report);
+        return r < 0 ? refuse_to_make(c, portal, ifindex, path, r) : r;
+}
+
+static int make_portal(LioCall *c, LioPort *port, const Portal *portal, bool healed) {
+        _cleanup_free_ char *port_dir = NULL, *path = NULL;
+        LioPending pending = { .is_portal = true, .portal = *portal, .tag = port->tag, .healed = healed };
+        char text[PORTAL_TEXT_MAX];
+        int r;
+
+        port_dir = lio_port_path(c, port);
+        path = port_dir ? lio_path(port_dir, "np", portal_to_text(portal, text), NULL) : NULL;
+        if (!path)
+                return -ENOMEM;
+
+        r = lio_portal_interface(c, portal, &pending.ifindex, c->steps->report);
+        if (r < 0)
+                return r;
+        r = make_portal_dir(c, port, portal, pending.ifindex, path);
+        if (r < 0)
+                return r;
+        r = lio_port_add_portal(port, portal, pending.ifindex);
+        if (r < 0)
+                return r;
+
+        return lio_pending_add(c, &pending, port_dir);
+}
+
+int lio_make_portal(LioCall *c, LioPort *port, const Portal *portal) {
+        return make_portal(c, port, portal, false);
+}
+
+int lio_heal_portal(LioCall *c, LioPort *port, LioPortal *existing, const Portal *portal) {
+        _cleanup_free_ char *path = NULL;
+        uint32_t ifindex;
+        int r;
+
+        if (existing->fresh)
+                return 0;
+        r = lio_portal_interface(c, portal, &ifindex, c->steps->report);
+        if (r < 0)
+                return r;
+        r = is_listening(c, portal, ifindex, c->steps->report);
+        if (r != 0)
+                return MIN2(r, 0);
+
+        path = lio_path(c->lio->iscsi_dir, c->now.name, port->dir, "np", existing->dir, NULL);
+        if (!path)
+                return -ENOMEM;
+
+        /* A portal on which nothing listens is no loss, so this is not undone: as long as one port holds the socket that leads
+         * nowhere, no other one can get a better one. */
+        r = step_drop_dir(c->steps, path);
+        if (r < 0)
+                return steps_refuse(c->steps, REFUSAL_FAILED, "remove portal", path, r);
+        lio_port_remove_portal(port, existing);
+
+        return make_portal(c, port, portal, true);
+}
+
+/* Why a portal that the kernel has accepted does not listen. */
+static int refuse_silent(LioCall *c, const LioPending *p, Report *report) {
+        LioPort *port = lio_node_find_port(&c->now, p->tag, NULL);
+        Wanted w = { .portal = &p->portal, .ifindex = p->ifindex, .tag = p->tag, .node = &c->now };
+        char text[PORTAL_TEXT_MAX];
+        bool passing, seen = false;
+        int r;
+
+        w.except = port ? lio_port_find_portal(port, &p->portal, p->ifindex) : NULL;
+        r = decide_fresh(c, &w, report, &passing, &seen);
+        if (r < 0 && report->refusal != REFUSAL_NONE)
+                return r;
+
+        return report_refuse(
+                report, p->healed ? REFUSAL_PORTAL_SHADOWED : REFUSAL_FAILED,
+                "The kernel accepted portal %s, but nothing listens on it%s", portal_to_text(&p->portal, text),
+                p->healed ? ": ports of other nodes still hold the socket that leads nowhere; the portal was taken away "
+                            "and can be bound when they have let go of it"
+                          : "");
+}
+
+/* Two looks, since a dump is no snapshot: a socket beside it that comes or goes can hide another one. */
+static int verify_portal(LioCall *c, const LioPending *p, Report *report) {
+        for (unsigned i = 0; i < 2; i++) {
+                Listeners listeners = {};
+                bool found;
+                int r;
+
+                r = lio_load_listeners(p->portal.port, &listeners, report);
+                if (r < 0)
+                        return r;
+                found = listeners_find(&listeners, &p->portal, p->ifindex);
+                listeners_done(&listeners);
+                if (found)
+                        return 0;
+        }
+
+        return refuse_silent(c, p, report);
+}
+
+static void drop_pending(LioCall *c, size_t i) {
+        lio_pending_done(c->pending + i);
+        memmove(c->pending + i, c->pending + i + 1, (c->n_pending - i - 1) * sizeof(*c->pending));
+        c->n_pending--;
+}
+
+static int fail_pending(LioCall *c, size_t i, size_t *ret_operation) {
+        size_t operation = c->pending[i].operation;
+
+        /* One that was healed has left nothing that its undo would bring back to life. Whatever else is pending goes with its
+         * operation. */
+        for (size_t k = c->n_pending; k > 0; k--)
+                if (c->pending[k - 1].operation == operation)
+                        drop_pending(c, k - 1);
+
+        *ret_operation = operation;
+        return -EAGAIN;
+}
+
+/* The TCP port of all portals that are pending; 0 if there are several. */
+static uint16_t pending_port(const LioCall *c) {
+        uint16_t port = 0;
+
+        for (size_t i = 0; i < c->n_pending; i++) {
+                if (!c->pending[i].is_portal)
+                        continue;
+                if (port != 0 && c->pending[i].portal.port != port)
+                        return 0;
+                port = c->pending[i].portal.port;
+        }
+
+        return port;
+}
+
+static void drop_verified(LioCall *c) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < c->n_pending; i++)
+                if (c->pending[i].verified)
+                        lio_pending_done(c->pending + i);
+                else
+                        c->pending[n++] = c->pending[i];
+        c->n_pending = n;
+}
+
+int lio_settle_portals(LioCall *c, size_t *ret_operation, Report *report) {
+        _cleanup_(listeners_done) Listeners listeners = {};
+        bool loaded = false;
+
+        for (size_t i = 0; i < c->n_pending; i++) {
+                LioPending *p = c->pending + i;
+                int r = 0;
+
+                if (!p->is_portal || p->verified)
+                        continue;
+
+                if (!loaded)
+                        r = lio_load_listeners(pending_port(c), &listeners, report);
+                loaded = true;
+
+                if (r >= 0 && !listeners_find(&listeners, &p->portal, p->ifindex))
+                        r = verify_portal(c, p, report);
+                if (r < 0)
+                        return fail_pending(c, i, ret_operation);
+                p->verified = true;
+        }
+
+        drop_verified(c);
+        return 0;
 }

@@ -7,8 +7,8 @@
 
 #include "common/macro.h"
 
-/* The kernel's comparison as data: which bytes of the two socket addresses it holds against each other, by the family of the new one.
- * What a family does not use of its socket address is zero. (iscsit_check_np_match()) */
+/* The kernel's comparison as data: which bytes of the two socket addresses it holds against each other, by the family of the new
+ * one. What a family does not use of its socket address is zero. (iscsit_check_np_match()) */
 static const struct {
         int family;
         size_t offset, size;
@@ -67,54 +67,72 @@ bool portal_overlaps(const Portal *a, bool a_v6_only, const Portal *b, bool b_v6
         return any_b && !b_v6_only;
 }
 
-Refusal portal_predict(const Portal *portal, const char *node, uint16_t tag, bool v6_only, const PortalUse *uses, size_t n,
-                       const PortalUse **ret_other) {
-        const PortalUse *shared = NULL, *shadow = NULL, *overlap = NULL;
+/* Within a node the kernel refuses whatever it takes for the same, be there a socket or not. */
+static Prediction predict_in_node(const Portal *portal, uint32_t ifindex, uint16_t tag, bool v6_only, const LioNode *node,
+                                  const LioPortal *except) {
+        Prediction found = {};
 
-        *ret_other = NULL;
+        for (size_t i = 0; i < node->n_ports; i++)
+                for (size_t k = 0; k < node->ports[i].n_portals; k++) {
+                        const LioPortal *p = node->ports[i].portals + k;
+                        Prediction here = { .port = node->ports + i, .portal = p };
 
-        for (size_t i = 0; i < n; i++) {
-                const PortalUse *u = uses + i;
+                        if (p == except || p->portal.address.family == 0)
+                                continue;
 
-                if (portal_compare(portal, &u->portal) == 0) {
-                        if (strcmp(u->node, node) == 0 && u->tag != tag) {
-                                *ret_other = u;
-                                return REFUSAL_TCP_IN_USE;
+                        if (lio_portal_is(p, portal, ifindex)) {
+                                here.refusal = REFUSAL_TCP_IN_USE;
+                                return here;
                         }
-                        if (!shared || u->listening)
-                                shared = u;
-                } else if (portal_kernel_equal(portal, &u->portal)) {
-                        /* Within a node the kernel refuses it whatever else there is, so that one is the better explanation. */
-                        if (!shadow || strcmp(u->node, node) == 0)
-                                shadow = u;
-                } else if (u->listening && portal_overlaps(portal, v6_only, &u->portal, u->v6_only))
-                        overlap = u;
-        }
+                        if (portal_kernel_equal(portal, &p->portal)) {
+                                here.refusal = REFUSAL_PORTAL_SHADOWED;
+                                found = here;
+                        } else if (p->fresh && portal_overlaps(portal, v6_only, &p->portal, v6_only) &&
+                                   found.refusal == REFUSAL_NONE) {
+                                /* One that is older has its socket among the listeners, or none. */
+                                here.refusal = REFUSAL_ADDRESS_OVERLAP;
+                                found = here;
+                        }
+                }
 
-        /* A socket of its very own can only have come before anything that is mistaken for it, so the kernel finds it first. Within
-         * the node any mistaken one is in the way. */
-        if (shared && shared->listening && !(shadow && strcmp(shadow->node, node) == 0)) {
-                *ret_other = shared;
-                return REFUSAL_NONE;
-        }
+        return found;
+}
 
-        if (shadow) {
-                *ret_other = shadow;
+static Refusal judge_listener(const Listener *l, const Portal *portal, uint32_t ifindex, bool v6_only) {
+        Portal existing = listener_portal(l, NULL);
+
+        if (l->of_target && portal_kernel_equal(portal, &existing))
                 return REFUSAL_PORTAL_SHADOWED;
-        }
-
-        /* It is there by name, but does not listen: the kernel took it for another one when it was made, and would do so again. */
-        if (shared) {
-                *ret_other = shared;
-                return REFUSAL_PORTAL_SHADOWED;
-        }
-
-        if (overlap) {
-                *ret_other = overlap;
-                return REFUSAL_ADDRESS_OVERLAP;
-        }
+        if (listener_conflicts(l, portal, ifindex, v6_only))
+                return l->of_target ? REFUSAL_ADDRESS_OVERLAP : REFUSAL_ADDRESS_IN_USE;
 
         return REFUSAL_NONE;
+}
+
+Prediction portal_predict(const Portal *portal, uint32_t ifindex, uint16_t tag, bool v6_only, const LioNode *node,
+                          const LioPortal *except, const Listeners *listeners) {
+        static const Refusal worst_first[] = { REFUSAL_PORTAL_SHADOWED, REFUSAL_ADDRESS_OVERLAP, REFUSAL_ADDRESS_IN_USE };
+        const Listener *exact = listeners_find(listeners, portal, ifindex);
+        Prediction found;
+
+        found = predict_in_node(portal, ifindex, tag, v6_only, node, except);
+        if (found.refusal == REFUSAL_TCP_IN_USE || found.refusal == REFUSAL_PORTAL_SHADOWED)
+                return found;
+
+        /* A portal with a socket of its own is older than any that the kernel could confuse with it, so the kernel finds it
+         * first. */
+        if (exact && !exact->ignored)
+                return (Prediction){ .shared = true, .listener = exact };
+        if (found.refusal != REFUSAL_NONE)
+                return found;
+
+        for (size_t i = 0; i < ELEMENTSOF(worst_first); i++)
+                for (size_t k = 0; k < listeners->n; k++)
+                        if (!listeners->items[k].ignored &&
+                            judge_listener(listeners->items + k, portal, ifindex, v6_only) == worst_first[i])
+                                return (Prediction){ .refusal = worst_first[i], .listener = listeners->items + k };
+
+        return (Prediction){};
 }
 
 int portal_compare_for_making(const void *a, const void *b) {

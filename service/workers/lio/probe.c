@@ -14,7 +14,7 @@
 #define IPV6_FREEBIND 78 /* linux/in6.h; not every C library has it */
 #endif
 
-int portal_probe(const Portal *portal) {
+int portal_probe(const Portal *portal, uint32_t ifindex) {
         const IpAddress *a = &portal->address;
         _cleanup_close_ int fd = -1;
         static const int one = 1;
@@ -31,11 +31,9 @@ int portal_probe(const Portal *portal) {
         } else {
                 sa.in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(portal->port), .sin6_addr = a->in6 };
                 size = sizeof(sa.in6);
-                if (a->zone[0]) {
-                        sa.in6.sin6_scope_id = if_nametoindex(a->zone);
-                        if (sa.in6.sin6_scope_id == 0)
-                                return -ENODEV;
-                }
+                if (a->zone[0] && ifindex == 0)
+                        return -ENODEV;
+                sa.in6.sin6_scope_id = ifindex;
         }
 
         fd = socket(a->family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
@@ -145,37 +143,24 @@ int socket_find_process(const char *proc, uint32_t inode, pid_t *ret_pid, char r
         return r;
 }
 
-char *portal_describe_holder(const Portal *portal, pid_t *ret_process) {
-        _cleanup_(listeners_done) Listeners l = {};
-        bool v6_only = host_is_v6_only();
+char *listener_describe_holder(const Listener *l) {
+        Portal holder = listener_portal(l, NULL);
+        char portal_text[PORTAL_TEXT_MAX], comm[64];
         char *text = NULL;
-        int r = -ENOENT;
+        pid_t process;
+        int r;
 
-        *ret_process = 0;
-
-        (void) listeners_read(portal->port, &l);
-
-        for (size_t i = 0; i < l.n && r < 0; i++) {
-                Portal holder = { .address = listener_address(l.items + i), .port = l.items[i].port };
-                char portal_text[PORTAL_TEXT_MAX], comm[64];
-
-                if (!listener_conflicts(l.items + i, portal, v6_only))
-                        continue;
-
-                (void) portal_to_text(&holder, portal_text);
-                r = socket_find_process("/proc", l.items[i].inode, ret_process, comm);
-                if (r >= 0)
-                        r = asprintf(&text, "%s, held by process %d (%s), user id %u", portal_text, (int) *ret_process, comm,
-                                     l.items[i].uid);
-                else
-                        r = asprintf(&text, "%s, held by %s, user id %u", portal_text,
-                                     r == -ESRCH ? "the kernel itself (no process has it)"
-                                                 : "a process that cannot be looked into, or by the kernel",
-                                     l.items[i].uid);
-        }
-
-        if (r < 0)
-                r = asprintf(&text, "a socket that is bound to TCP port %u without listening", portal->port);
+        (void) portal_to_text(&holder, portal_text);
+        r = socket_find_process("/proc", l->inode, &process, comm);
+        if (r >= 0)
+                r = asprintf(&text, "%s, held by process %d (%s), user id %u", portal_text, (int) process, comm, l->uid);
+        else if (r == -ESRCH)
+                r = asprintf(&text, "%s, held by the kernel itself (no process has it), user id %u", portal_text, l->uid);
+        else
+                r = asprintf(&text,
+                             "%s, held by a process that cannot be looked into, or by the kernel, user id %u (root sees it with "
+                             "\"ss -ltnp 'sport = :%u'\")",
+                             portal_text, l->uid, l->port);
 
         return r < 0 ? NULL : text;
 }

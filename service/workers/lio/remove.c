@@ -1,50 +1,48 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "workers/lio/verbs.h"
-
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/log.h"
-#include "workers/base/steps.h"
-#include "workers/lio/enable.h"
+#include "workers/lio/operations.h"
+#include "workers/lio/portals.h"
 #include "workers/lio/sessions.h"
+#include "workers/lio/snapshot.h"
+#include "workers/lio/switch.h"
 
 typedef int (*remove_one_t)(Steps *steps, const char *dir);
 
-/* Removes each entry of DIR that has this type and prefix, with REMOVE. */
+/* Removes each entry of DIR that has this type and prefix, with REMOVE_ONE. */
 static int remove_each(Steps *steps, const char *dir, unsigned char type, const char *prefix, remove_one_t remove_one) {
-        char **names = NULL;
-        size_t n = 0;
+        _cleanup_(texts_done) Texts names = {};
         int r;
 
-        r = lio_dir_names(dir, type, prefix, &names, &n);
+        r = lio_dir_names(dir, type, prefix, &names);
         if (r < 0)
                 return steps_refuse(steps, REFUSAL_FAILED, "read", dir, r);
 
-        for (size_t i = 0; i < n && r >= 0; i++) {
-                _cleanup_free_ char *path = NULL;
+        for (size_t i = 0; i < names.n && r >= 0; i++) {
+                _cleanup_free_ char *path = lio_path(dir, names.items[i], NULL);
 
-                path = lio_path(dir, names[i], NULL);
                 r = path ? remove_one(steps, path) : -ENOMEM;
         }
 
-        lio_names_free(names, n);
         return r;
 }
 
 static int remove_link(Steps *steps, const char *path) {
         int r;
 
-        r = step_unlink(steps, path);
+        r = step_drop_link(steps, path);
         return r < 0 ? steps_refuse(steps, REFUSAL_FAILED, "remove", path, r) : 0;
 }
 
 static int remove_dir(Steps *steps, const char *path) {
         int r;
 
-        r = step_rmdir(steps, path);
+        r = step_drop_dir(steps, path);
         return r < 0 ? steps_refuse(steps, REFUSAL_FAILED, "remove", path, r) : 0;
 }
 
@@ -64,7 +62,7 @@ static int remove_acl(Steps *steps, const char *path) {
 }
 
 /* Removes a port that is disabled: the one order that always works. */
-static int remove_port(Steps *steps, const char *dir) {
+static int remove_port_dir(Steps *steps, const char *dir) {
         static const struct {
                 const char *group, *prefix;
                 remove_one_t remove_one;
@@ -76,9 +74,8 @@ static int remove_port(Steps *steps, const char *dir) {
         int r;
 
         for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
-                _cleanup_free_ char *path = NULL;
+                _cleanup_free_ char *path = lio_path(dir, parts[i].group, NULL);
 
-                path = lio_path(dir, parts[i].group, NULL);
                 if (!path)
                         return -ENOMEM;
                 r = remove_each(steps, path, DT_DIR, parts[i].prefix, parts[i].remove_one);
@@ -89,166 +86,328 @@ static int remove_port(Steps *steps, const char *dir) {
         return remove_dir(steps, dir);
 }
 
-/* Disables and removes. A removal cannot be undone (secrets in an ACL, say, cannot be read back reliably), so once the port is out of
- * force a failure leaves it so, and is called Degraded. */
-static int take_down_port(const Lio *lio, const char *dir, Report *report) {
-        Steps steps;
-        int r;
-
-        steps_begin(&steps, lio->peer_fd, report, false);
-
-        r = step_enable(&steps, dir, false);
-        if (r < 0)
-                r = steps_refuse(&steps, REFUSAL_FAILED, "disable target portal group", dir, r);
-        else {
-                r = remove_port(&steps, dir);
-                if (r < 0 && r != -ECANCELED) {
-                        _cleanup_free_ char *cause = report->message ? strdup(report->message) : NULL;
-
-                        r = report_refuse(report, REFUSAL_DEGRADED, "%s; the port is out of force, and a part of it is left",
-                                          cause ? cause : strerror(-r));
-                        log_error("%s", report->message ? report->message : "Out of memory");
-                }
-        }
-
-        steps_done(&steps);
-        return MIN2(r, 0);
+static int undo_remove_port(const Undo *u, Texts *lost) {
+        return lio_snapshot_revive(u->userdata, u->path, u->data, u->size, lost);
 }
 
-int lio_delete_target_port(const Lio *lio, const LioRequest *rq, Report *report) {
-        _cleanup_close_ int lock_fd = -1;
-        _cleanup_(lio_node_done) LioNode node = {};
+/* Switches the port off and removes it, with a snapshot that brings it back. */
+static int remove_port(LioCall *c, LioPort *port) {
+        _cleanup_free_ char *dir = lio_port_path(c, port), *snapshot = NULL, *enable = NULL;
+        _cleanup_(texts_done) Texts unreadable = {};
+        size_t size;
+        int r;
+
+        enable = dir ? lio_path(dir, "enable", NULL) : NULL;
+        if (!enable)
+                return -ENOMEM;
+
+        r = lio_snapshot_take(c->lio, dir, SNAPSHOT_WHOLE, &snapshot, &size, &unreadable, c->steps->report);
+        if (r < 0)
+                return r;
+        r = steps_add(c->steps, undo_remove_port, dir, snapshot, size, c->lio);
+        if (r < 0)
+                return r;
+
+        r = step_write_only(c->steps, enable, "0");
+        if (r < 0)
+                return steps_refuse(c->steps, REFUSAL_FAILED, "disable target portal group", dir, r);
+        r = remove_port_dir(c->steps, dir);
+        if (r < 0)
+                return r;
+
+        lio_node_remove_port(&c->now, port);
+        return 0;
+}
+
+static int plan_port_leaving(LioCall *c, LioPort *port) {
+        while (port->n_portals > 0) {
+                int r;
+
+                r = lio_plan_leaving(c, port, port->portals + port->n_portals - 1);
+                if (r < 0)
+                        return r;
+        }
+
+        lio_node_remove_port(&c->plan, port);
+        return 0;
+}
+
+/* FORCE: sessions do not matter, but are told. An initiator may log in between this look and the step that disables the port: its
+ * session is dropped then. The kernel has no way to refuse logins alone, and a second look after it would find the session gone
+ * already. */
+static int decide_sessions(LioCall *c, const LioPort *port, bool force, Report *report, Texts *warnings) {
+        _cleanup_free_ char *dir = lio_port_path(c, port), *initiator = NULL;
+        int r;
+
+        if (!dir)
+                return -ENOMEM;
+        if (!force)
+                return lio_check_port_sessions(dir, c->plan.name, port->tag, report);
+
+        r = lio_port_has_session(dir, &initiator);
+        return r <= 0 ? 0 : texts_add(warnings, "Initiator %s is logged in; its session will be ended", initiator);
+}
+
+static size_t count_entries(const char *dir, const char *group, const char *prefix) {
+        _cleanup_free_ char *path = lio_path(dir, group, NULL);
+        _cleanup_(texts_done) Texts names = {};
+
+        return path && lio_dir_names(path, DT_DIR, prefix, &names) >= 0 ? names.n : 0;
+}
+
+/* Only for those who read warnings. */
+static int warn_of_contents(LioCall *c, const LioPort *port, Texts *warnings) {
         _cleanup_free_ char *dir = NULL;
+        size_t luns, acls;
+
+        if (!c->check)
+                return 0;
+
+        dir = lio_port_path(c, port);
+        if (!dir)
+                return -ENOMEM;
+        luns = count_entries(dir, "lun", "lun_");
+        acls = count_entries(dir, "acls", "");
+        if (luns + acls == 0)
+                return 0;
+
+        return texts_add(warnings, "Target portal group %u has %zu LUNs and %zu ACLs, which will be removed with it", port->tag,
+                         luns, acls);
+}
+
+int lio_decide_delete_port(LioCall *c, const Operation *op, Report *report, Texts *warnings) {
         LioPort *port;
         int r;
 
-        r = lio_begin(lio, rq->node, false, report, &lock_fd, &node);
-        if (r < 0)
-                return r;
-        r = lio_find_port(&node, rq->tag, &port, report);
+        r = lio_find_port(&c->plan, op->identifier, &port, report);
         if (r < 0 || !port)
                 return r;
-
-        dir = lio_path(lio->iscsi_dir, rq->node, port->dir, NULL);
-        if (!dir)
-                return -ENOMEM;
-
-        /* An initiator may log in between this look and the next step, which disables the port: its session is dropped then. The
-         * kernel has no way to refuse logins alone, and a second look after it would find the session gone already. */
-        r = lio_check_port_sessions(dir, rq->node, rq->tag, report);
-        if (r < 0)
-                return r;
-
-        return take_down_port(lio, dir, report);
-}
-
-/* Whether the directory has entries of this kind. Cannot tell: yes. */
-static bool has_entries(const char *dir, const char *group, const char *prefix) {
-        _cleanup_free_ char *path = NULL;
-        char **names = NULL;
-        size_t n = 1;
-        int r;
-
-        path = lio_path(dir, group, NULL);
-        r = path ? lio_dir_names(path, DT_DIR, prefix, &names, &n) : -ENOMEM;
+        r = decide_sessions(c, port, op->force, report, warnings);
         if (r >= 0)
-                lio_names_free(names, n);
+                r = warn_of_contents(c, port, warnings);
 
-        return r < 0 || n > 0;
+        return r < 0 ? r : plan_port_leaving(c, port);
 }
 
-int lio_undo_target_port(const Lio *lio, const LioRequest *rq, Report *report) {
-        _cleanup_close_ int lock_fd = -1;
-        _cleanup_(lio_node_done) LioNode node = {};
-        _cleanup_free_ char *dir = NULL;
-        char tpgt[sizeof("tpgt_65535")];
+int lio_act_delete_port(LioCall *c, const Operation *op) {
         LioPort *port;
         int r;
 
-        r = lio_begin(lio, rq->node, false, report, &lock_fd, &node);
-        if (r < 0)
-                return r;
-
-        /* What we make has the canonical name; a port under any other is not ours. */
-        (void) snprintf(tpgt, sizeof(tpgt), "tpgt_%u", rq->tag);
-        port = lio_node_find_port(&node, rq->tag, NULL);
-        if (!port || strcmp(port->dir, tpgt) != 0)
-                return 0;
-
-        dir = lio_path(lio->iscsi_dir, rq->node, tpgt, NULL);
-        if (!dir)
-                return -ENOMEM;
-
-        if (has_entries(dir, "lun", "lun_") || has_entries(dir, "acls", "")) {
-                log_notice("%s has LUNs or ACLs, so it is not what was left by a lost call; it stays", dir);
-                return 0;
-        }
-        for (size_t i = 0; i < port->n_portals; i++) {
-                bool given = false;
-
-                for (size_t k = 0; k < rq->n_portals; k++)
-                        given = given || portal_compare(&port->portals[i].portal, rq->portals + k) == 0;
-                if (!given) {
-                        log_notice("%s has portal %s, so it is not what was left by a lost call; it stays", dir,
-                                   port->portals[i].dir);
-                        return 0;
-                }
-        }
-
-        return take_down_port(lio, dir, report);
+        r = lio_find_port(&c->now, op->identifier, &port, c->steps->report);
+        return r < 0 || !port ? r : remove_port(c, port);
 }
 
-int lio_unbind_portal(const Lio *lio, const LioRequest *rq, Report *report) {
-        _cleanup_close_ int lock_fd = -1;
-        _cleanup_(lio_node_done) LioNode node = {};
+static bool is_one_of(const LioPortal *p, const Operation *op) {
+        for (size_t i = 0; i < op->n_portals; i++)
+                if (lio_portal_is_canonical(p, op->portals + i) || portal_compare(&p->portal, op->portals + i) == 0)
+                        return true;
+
+        return false;
+}
+
+/* Finds what a create-port whose worker was lost has left; *RET is NULL if there is nothing, and *RET_WHY (a fresh string) is
+ * what speaks against it. What we make has the canonical name; a port under any other is not ours. */
+static int find_left(LioCall *c, LioNode *node, const Operation *op, LioPort **ret, char **ret_why) {
+        LioPort *port = lio_node_find_port(node, (uint16_t) op->identifier, NULL);
+        _cleanup_free_ char *dir = NULL;
+        char name[LIO_PORT_NAME_MAX];
+        const char *why = NULL;
+
+        *ret = NULL;
+        if (!port || strcmp(port->dir, lio_port_name(port->tag, name)) != 0)
+                return 0;
+
+        dir = lio_port_path(c, port);
+        if (!dir)
+                return -ENOMEM;
+        if (count_entries(dir, "lun", "lun_") > 0)
+                why = "LUNs";
+        else if (count_entries(dir, "acls", "") > 0)
+                why = "ACLs";
+        for (size_t i = 0; i < port->n_portals && !why; i++)
+                if (!is_one_of(port->portals + i, op))
+                        why = port->portals[i].dir;
+
+        *ret = why ? NULL : port;
+        if (why && asprintf(ret_why, "%s has %s, so it is not what was left by a lost call; it stays", dir, why) < 0)
+                return -ENOMEM;
+        return 0;
+}
+
+int lio_decide_undo_port(LioCall *c, const Operation *op, Report *report, Texts *warnings) {
+        _cleanup_free_ char *why = NULL;
+        LioPort *port;
+        int r;
+
+        r = find_left(c, &c->plan, op, &port, &why);
+        if (r >= 0 && why)
+                r = texts_add(warnings, "%s", why);
+        return r < 0 || !port ? r : plan_port_leaving(c, port);
+}
+
+int lio_act_undo_port(LioCall *c, const Operation *op) {
+        _cleanup_free_ char *why = NULL;
+        LioPort *port;
+        int r;
+
+        r = find_left(c, &c->now, op, &port, &why);
+        if (why)
+                log_notice("%s", why);
+        return r < 0 || !port ? r : remove_port(c, port);
+}
+
+/* A portal of ours is known by the name that we wrote, also when its interface is gone or has another name. */
+static int find_portal(LioCall *c, LioNode *node, const Operation *op, LioPort **ret_port, LioPortal **ret_portal,
+                       Report *report) {
+        uint32_t ifindex = 0;
+        int r;
+
+        *ret_portal = NULL;
+        r = lio_find_port(node, op->identifier, ret_port, report);
+        if (r < 0 || !*ret_port)
+                return r;
+
+        if (op->portals[0].address.zone[0])
+                ifindex = interfaces_index(&c->interfaces, op->portals[0].address.zone);
+        *ret_portal = lio_port_find_portal(*ret_port, op->portals, ifindex);
+        return 0;
+}
+
+int lio_decide_unbind_portal(LioCall *c, const Operation *op, Report *report, Texts *warnings) {
+        LioPortal *portal;
+        LioPort *port;
+        int r;
+
+        r = find_portal(c, &c->plan, op, &port, &portal, report);
+        return r < 0 || !portal ? r : lio_plan_leaving(c, port, portal);
+}
+
+static int undo_unbind(const Undo *u, Texts *lost) {
+        return lio_portal_dir_revive(u->path);
+}
+
+int lio_act_unbind_portal(LioCall *c, const Operation *op) {
         _cleanup_free_ char *path = NULL;
         LioPortal *portal;
         LioPort *port;
-        Steps steps;
         int r;
 
-        r = lio_begin(lio, rq->node, false, report, &lock_fd, &node);
-        if (r < 0)
+        r = find_portal(c, &c->now, op, &port, &portal, c->steps->report);
+        if (r < 0 || !portal)
                 return r;
-        r = lio_find_port(&node, rq->tag, &port, report);
-        if (r < 0 || !port)
-                return r;
-        portal = lio_port_find_portal(port, rq->portals);
-        if (!portal)
-                return 0;
 
-        path = lio_path(lio->iscsi_dir, rq->node, port->dir, "np", portal->dir, NULL);
+        path = lio_path(c->lio->iscsi_dir, c->now.name, port->dir, "np", portal->dir, NULL);
         if (!path)
                 return -ENOMEM;
-        steps_begin(&steps, lio->peer_fd, report, false);
-        r = remove_dir(&steps, path);
-        steps_done(&steps);
+        r = steps_add(c->steps, undo_unbind, path, NULL, 0, NULL);
+        if (r < 0)
+                return r;
+        r = remove_dir(c->steps, path);
+        if (r < 0)
+                return r;
+
+        lio_port_remove_portal(port, portal);
+        return 0;
+}
+
+static int refuse_inside(const LioCall *c, const LioNode *node, Report *report) {
+        return report_refuse(report, REFUSAL_FOREIGN_OBJECT_INSIDE,
+                             "Node %s still has %zu target portal groups in the kernel (%s%s); delete them first", c->now.name,
+                             node->n_ports, node->n_ports > 0 ? node->ports[0].dir : "made just now",
+                             node->n_ports > 1 ? ", …" : "");
+}
+
+int lio_decide_delete_node(LioCall *c, const Operation *op, Report *report, Texts *warnings) {
+        if (c->plan.n_ports > 0)
+                return refuse_inside(c, &c->plan, report);
+
+        c->plan.exists = false;
+        return 0;
+}
+
+int lio_act_delete_node(LioCall *c, const Operation *op) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        if (!c->now.exists)
+                return 0;
+
+        path = lio_path(c->lio->iscsi_dir, c->now.name, NULL);
+        if (!path)
+                return -ENOMEM;
+        r = step_rmdir(c->steps, path);
+        if (r == -ENOTEMPTY)
+                return refuse_inside(c, &c->now, c->steps->report);
+        if (r < 0)
+                return steps_refuse(c->steps, REFUSAL_FAILED, "remove node", path, r);
+
+        c->now.exists = false;
+        return 0;
+}
+
+int lio_decide_disable_port(LioCall *c, const Operation *op, Report *report, Texts *warnings) {
+        LioPort *port;
+        int r;
+
+        r = lio_need_port(&c->plan, op->identifier, &port, report);
+        return r < 0 ? r : decide_sessions(c, port, op->force, report, warnings);
+}
+
+int lio_act_disable_port(LioCall *c, const Operation *op) {
+        _cleanup_free_ char *dir = NULL;
+        LioPort *port;
+        int r;
+
+        r = lio_need_port(&c->now, op->identifier, &port, c->steps->report);
+        if (r < 0)
+                return r;
+
+        dir = lio_port_path(c, port);
+        return dir ? lio_switch_port(c->steps, dir, false) : -ENOMEM;
+}
+
+int lio_decide_check_sessions(LioCall *c, const Operation *op, Report *report, Texts *warnings) {
+        int r = 0;
+
+        for (size_t i = 0; i < c->plan.n_ports && r >= 0; i++)
+                if (op->all || c->plan.ports[i].tag == op->identifier)
+                        r = decide_sessions(c, c->plan.ports + i, false, report, warnings);
+
         return r;
 }
 
-int lio_delete_node(const Lio *lio, const LioRequest *rq, Report *report) {
-        _cleanup_close_ int lock_fd = -1;
-        _cleanup_(lio_node_done) LioNode node = {};
-        _cleanup_free_ char *path = NULL;
-        Steps steps;
+int lio_act_check_sessions(LioCall *c, const Operation *op) {
+        return 0;
+}
+
+int lio_decide_restore_contents(LioCall *c, const Operation *op, Report *report, Texts *warnings) {
+        LioPort *port;
+
+        if (!lio_snapshot_is_valid(op->snapshot ? op->snapshot : "", op->snapshot_size))
+                return report_refuse(report, REFUSAL_INVALID_PARAMETER, "This is not a snapshot of a port");
+
+        return lio_need_port(&c->plan, op->identifier, &port, report);
+}
+
+int lio_act_restore_contents(LioCall *c, const Operation *op) {
+        _cleanup_(texts_done) Texts lost = {};
+        _cleanup_free_ char *dir = NULL, *names = NULL;
+        LioPort *port;
         int r;
 
-        r = lio_begin(lio, rq->node, false, report, &lock_fd, &node);
+        r = lio_need_port(&c->now, op->identifier, &port, c->steps->report);
         if (r < 0)
                 return r;
-
-        path = lio_path(lio->iscsi_dir, rq->node, NULL);
-        if (!path)
+        dir = lio_port_path(c, port);
+        if (!dir)
                 return -ENOMEM;
-        steps_begin(&steps, lio->peer_fd, report, false);
-        r = step_rmdir(&steps, path);
-        if (r == -ENOTEMPTY)
-                r = report_refuse(report, REFUSAL_FAILED,
-                                  "Node %s still has %zu target portal groups in the kernel (%s%s); delete them first", rq->node,
-                                  node.n_ports, node.n_ports > 0 ? node.ports[0].dir : "made just now",
-                                  node.n_ports > 1 ? ", …" : "");
-        else if (r < 0)
-                r = steps_refuse(&steps, REFUSAL_FAILED, "remove node", path, r);
-        steps_done(&steps);
-        return r;
+
+        r = lio_snapshot_apply(c->lio, c->steps, dir, op->snapshot, op->snapshot_size, &lost);
+        if (r < 0 || lost.n == 0)
+                return r;
+
+        names = texts_join(&lost);
+        report_note(c->steps->report, "What could not be given back to target portal group %u: %s", port->tag,
+                    names ? names : "…");
+        return 0;
 }

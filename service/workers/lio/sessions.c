@@ -2,10 +2,12 @@
 
 #include "workers/lio/sessions.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 
 #include "common/macro.h"
+#include "workers/base/steps.h"
 #include "workers/lio/tree.h"
 
 #define INFO_SESSION "InitiatorName: "
@@ -37,7 +39,7 @@ static int dynamic_session(const char *port_dir, char **ret_initiator) {
         if (!path)
                 return -ENOMEM;
 
-        r = lio_attribute_read(path, &text, NULL);
+        r = file_read(path, &text, NULL);
         if (r < 0 || !text[0])
                 return r;
 
@@ -48,33 +50,29 @@ static int dynamic_session(const char *port_dir, char **ret_initiator) {
 
 int lio_port_has_session(const char *port_dir, char **ret_initiator) {
         _cleanup_free_ char *acls = NULL;
-        char **names = NULL;
-        size_t n = 0;
+        _cleanup_(texts_done) Texts names = {};
         int r;
 
         r = dynamic_session(port_dir, ret_initiator);
         if (r != 0)
-                return r;
+                return r == -ENOENT ? 0 : r;
 
         acls = lio_path(port_dir, "acls", NULL);
         if (!acls)
                 return -ENOMEM;
-        r = lio_dir_names(acls, DT_DIR, "", &names, &n);
-        if (r < 0)
-                return r;
+        r = lio_dir_names(acls, DT_DIR, "", &names);
 
-        for (size_t i = 0; i < n && r == 0; i++) {
+        for (size_t i = 0; i < names.n && r == 0; i++) {
                 _cleanup_free_ char *path = NULL, *text = NULL;
 
-                path = lio_path(acls, names[i], "info", NULL);
-                r = path ? lio_attribute_read(path, &text, NULL) : -ENOMEM;
+                path = lio_path(acls, names.items[i], "info", NULL);
+                r = path ? file_read(path, &text, NULL) : -ENOMEM;
                 if (r >= 0)
                         r = lio_info_to_initiator(text, ret_initiator);
                 else if (r == -ENOENT) /* the ACL went away, and its session with it */
                         r = 0;
         }
 
-        lio_names_free(names, n);
         return r;
 }
 

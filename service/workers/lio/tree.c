@@ -2,17 +2,14 @@
 
 #include "workers/lio/tree.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/array.h"
 #include "workers/lio/names.h"
-
-#define ATTRIBUTE_SIZE_MAX 4096u /* configfs shows at most one page */
 
 char *lio_path(const char *first, ...) {
         char *path = strdup(first), *longer;
@@ -31,74 +28,59 @@ char *lio_path(const char *first, ...) {
         return path;
 }
 
-void lio_names_free(char **names, size_t n) {
-        for (size_t i = 0; i < n; i++)
-                free(names[i]);
-        free(names);
+const char *lio_port_name(uint16_t tag, char buf[static LIO_PORT_NAME_MAX]) {
+        (void) snprintf(buf, LIO_PORT_NAME_MAX, "tpgt_%u", tag);
+        return buf;
 }
 
-static int compare_names(const void *a, const void *b) {
-        return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-int lio_dir_names(const char *dir, unsigned char type, const char *prefix, char ***ret, size_t *ret_n) {
+int lio_dir_names(const char *dir, unsigned char type, const char *prefix, Texts *ret) {
         _cleanup_closedir_ DIR *d = NULL;
-        char **names = NULL;
+        _cleanup_(texts_done) Texts names = {};
         struct dirent *de;
-        size_t n = 0;
-        int r = 0;
 
         d = opendir(dir);
         if (!d && errno != ENOENT)
                 return -errno;
 
         while (d) {
-                char *name;
+                int r;
 
                 errno = 0;
                 de = readdir(d);
                 if (!de) {
                         /* A directory that is removed while it is read has no more entries. */
-                        r = errno == ENOENT ? 0 : -errno;
+                        if (errno != 0 && errno != ENOENT)
+                                return -errno;
                         break;
                 }
-                if (de->d_name[0] == '.' || de->d_type != type || strncmp(de->d_name, prefix, strlen(prefix)) != 0)
+                if (de->d_type != type || strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0 ||
+                    strncmp(de->d_name, prefix, strlen(prefix)) != 0)
                         continue;
 
-                name = strdup(de->d_name);
-                if (!name || array_grow(&names, n, sizeof(*names)) < 0) {
-                        free(name);
-                        r = -ENOMEM;
-                        break;
-                }
-                names[n++] = name;
+                r = texts_add(&names, "%s", de->d_name);
+                if (r < 0)
+                        return r;
         }
 
-        if (r < 0) {
-                lio_names_free(names, n);
-                return r;
-        }
-
-        if (n > 1)
-                qsort(names, n, sizeof(*names), compare_names);
+        texts_sort(&names);
         *ret = names;
-        *ret_n = n;
+        names = (Texts){};
         return 0;
 }
 
-int lio_tree_names(const char *iscsi_dir, char ***ret, size_t *ret_n) {
+int lio_tree_names(const char *iscsi_dir, Texts *ret) {
         int r;
 
-        r = lio_dir_names(iscsi_dir, DT_DIR, "", ret, ret_n);
+        r = lio_dir_names(iscsi_dir, DT_DIR, "", ret);
         if (r < 0)
                 return r;
 
         /* The one default group beside the nodes. */
-        for (size_t i = 0; i < *ret_n; i++)
-                if (strcmp((*ret)[i], "discovery_auth") == 0) {
-                        free((*ret)[i]);
-                        memmove(*ret + i, *ret + i + 1, (*ret_n - i - 1) * sizeof(**ret));
-                        (*ret_n)--;
+        for (size_t i = 0; i < ret->n; i++)
+                if (strcmp(ret->items[i], "discovery_auth") == 0) {
+                        free(ret->items[i]);
+                        memmove(ret->items + i, ret->items + i + 1, (ret->n - i - 1) * sizeof(*ret->items));
+                        ret->n--;
                         break;
                 }
 
@@ -110,10 +92,9 @@ static int compare_portals(const void *a, const void *b) {
 }
 
 static bool port_is_canonical(const LioPort *port) {
-        char name[sizeof("tpgt_65535")];
+        char name[LIO_PORT_NAME_MAX];
 
-        (void) snprintf(name, sizeof(name), "tpgt_%u", port->tag);
-        return strcmp(port->dir, name) == 0;
+        return strcmp(port->dir, lio_port_name(port->tag, name)) == 0;
 }
 
 static int compare_ports(const void *a, const void *b) {
@@ -142,57 +123,68 @@ void lio_node_done(LioNode *node) {
         *node = (LioNode){};
 }
 
-void lio_tree_done(LioTree *tree) {
-        for (size_t i = 0; i < tree->n_nodes; i++)
-                lio_node_done(tree->nodes + i);
-        free(tree->nodes);
-        *tree = (LioTree){};
+static LioPort *append_port(LioNode *node, uint16_t tag, const char *dir) {
+        LioPort *port;
+
+        if (array_grow(&node->ports, node->n_ports, sizeof(*node->ports)) < 0)
+                return NULL;
+
+        port = node->ports + node->n_ports;
+        *port = (LioPort){ .tag = tag, .dir = strdup(dir) };
+        if (!port->dir)
+                return NULL;
+
+        node->n_ports++;
+        return port;
 }
 
-/* Fills PORT, which has its directory's name and tag already. */
-static int lio_port_read(const char *node_dir, LioPort *port) {
+static LioPortal *append_portal(LioPort *port, const char *dir) {
+        LioPortal *p;
+
+        if (array_grow(&port->portals, port->n_portals, sizeof(*port->portals)) < 0)
+                return NULL;
+
+        p = port->portals + port->n_portals;
+        *p = (LioPortal){ .dir = strdup(dir) };
+        if (!p->dir)
+                return NULL;
+
+        port->n_portals++;
+        return p;
+}
+
+static int read_portals(const char *node_dir, LioPort *port, Interfaces *interfaces) {
         _cleanup_free_ char *np = NULL;
-        char **names = NULL;
-        size_t n = 0;
+        _cleanup_(texts_done) Texts names = {};
         int r;
 
         np = lio_path(node_dir, port->dir, "np", NULL);
         if (!np)
                 return -ENOMEM;
-
-        r = lio_dir_names(np, DT_DIR, "", &names, &n);
-        if (r < 0 || n == 0)
+        r = lio_dir_names(np, DT_DIR, "", &names);
+        if (r < 0)
                 return r;
 
-        port->portals = calloc(n, sizeof(*port->portals));
-        if (!port->portals) {
-                lio_names_free(names, n);
-                return -ENOMEM;
-        }
+        for (size_t i = 0; i < names.n; i++) {
+                LioPortal *p = append_portal(port, names.items[i]);
 
-        for (size_t i = 0; i < n; i++) {
-                LioPortal *p = port->portals + port->n_portals;
+                if (!p)
+                        return -ENOMEM;
 
                 /* Should the kernel have taken what we cannot read, it stays in the list: it is there, and equals nothing. */
-                if (lio_portal_from_name(names[i], &p->portal, &p->usable) < 0)
-                        *p = (LioPortal){};
-
-                p->dir = TAKE_PTR(names[i]);
-                port->n_portals++;
+                if (lio_portal_from_name(names.items[i], &p->portal) >= 0)
+                        p->ifindex = lio_portal_resolve(&p->portal, interfaces, &p->usable);
         }
 
-        lio_names_free(names, n);
         if (port->n_portals > 1)
                 qsort(port->portals, port->n_portals, sizeof(*port->portals), compare_portals);
         return 0;
 }
 
-int lio_node_read(const char *iscsi_dir, const char *name, LioNode *ret, bool *ret_exists) {
+int lio_node_read(const char *iscsi_dir, const char *name, Interfaces *interfaces, LioNode *ret) {
         _cleanup_free_ char *dir = NULL;
         _cleanup_(lio_node_done) LioNode node = {};
-        char **names = NULL;
-        size_t n = 0;
-        bool exists;
+        _cleanup_(texts_done) Texts names = {};
         int r;
 
         dir = lio_path(iscsi_dir, name, NULL);
@@ -200,68 +192,58 @@ int lio_node_read(const char *iscsi_dir, const char *name, LioNode *ret, bool *r
         if (!dir || !node.name)
                 return -ENOMEM;
 
-        exists = access(dir, F_OK) == 0;
-        if (exists) {
-                r = lio_dir_names(dir, DT_DIR, "", &names, &n);
+        node.exists = access(dir, F_OK) == 0;
+        if (node.exists) {
+                r = lio_dir_names(dir, DT_DIR, "", &names);
                 if (r < 0)
                         return r;
         }
 
-        if (n > 0) {
-                node.ports = calloc(n, sizeof(*node.ports));
-                r = node.ports ? 0 : -ENOMEM;
-                for (size_t i = 0; i < n && r == 0; i++) {
-                        LioPort *port = node.ports + node.n_ports;
+        for (size_t i = 0; i < names.n; i++) {
+                LioPort *port;
+                uint16_t tag;
 
-                        if (lio_tag_from_name(names[i], &port->tag) < 0)
-                                continue;
+                if (lio_tag_from_name(names.items[i], &tag) < 0)
+                        continue;
 
-                        port->dir = TAKE_PTR(names[i]);
-                        node.n_ports++;
-                        r = lio_port_read(dir, port);
-                }
-                lio_names_free(names, n);
+                port = append_port(&node, tag, names.items[i]);
+                r = port ? read_portals(dir, port, interfaces) : -ENOMEM;
                 if (r < 0)
                         return r;
+        }
+        if (node.n_ports > 1)
                 qsort(node.ports, node.n_ports, sizeof(*node.ports), compare_ports);
-        }
 
-        if (ret_exists)
-                *ret_exists = exists;
         *ret = node;
         node = (LioNode){};
         return 0;
 }
 
-int lio_tree_read(const char *iscsi_dir, LioTree *ret) {
-        _cleanup_(lio_tree_done) LioTree tree = {};
-        char **names = NULL;
-        size_t n = 0;
-        int r;
+int lio_node_copy(const LioNode *node, LioNode *ret) {
+        _cleanup_(lio_node_done) LioNode copy = { .exists = node->exists, .name = strdup(node->name) };
 
-        r = lio_tree_names(iscsi_dir, &names, &n);
-        if (r < 0)
-                return r;
+        if (!copy.name)
+                return -ENOMEM;
 
-        tree.nodes = calloc(n + 1, sizeof(*tree.nodes));
-        r = tree.nodes ? 0 : -ENOMEM;
-        for (size_t i = 0; i < n && r == 0; i++) {
-                bool exists;
+        for (size_t i = 0; i < node->n_ports; i++) {
+                const LioPort *from = node->ports + i;
+                LioPort *to = append_port(&copy, from->tag, from->dir);
 
-                r = lio_node_read(iscsi_dir, names[i], tree.nodes + tree.n_nodes, &exists);
-                if (r < 0)
-                        break;
-                if (exists)
-                        tree.n_nodes++;
-                else
-                        lio_node_done(tree.nodes + tree.n_nodes);
+                for (size_t k = 0; to && k < from->n_portals; k++) {
+                        LioPortal *p = append_portal(to, from->portals[k].dir);
+                        char *dir = p ? p->dir : NULL;
+
+                        if (!p)
+                                return -ENOMEM;
+                        *p = from->portals[k];
+                        p->dir = dir;
+                }
+                if (!to)
+                        return -ENOMEM;
         }
-        lio_names_free(names, n);
-        if (r < 0)
-                return r;
 
-        *ret = tree;
-        tree = (LioTree){};
+        *ret = copy;
+        copy = (LioNode){};
         return 0;
 }
 
@@ -281,41 +263,69 @@ LioPort *lio_node_find_port(const LioNode *node, uint16_t tag, size_t *ret_n_dir
         return found;
 }
 
-LioPortal *lio_port_find_portal(const LioPort *port, const Portal *portal) {
+bool lio_portal_is_canonical(const LioPortal *p, const Portal *portal) {
+        char text[PORTAL_TEXT_MAX];
+
+        return strcmp(p->dir, portal_to_text(portal, text)) == 0;
+}
+
+bool lio_portal_is(const LioPortal *p, const Portal *portal, uint32_t ifindex) {
+        Portal a = p->portal, b = *portal;
+
+        if (portal_compare(&a, &b) == 0)
+                return true;
+        if (ifindex == 0 || p->ifindex != ifindex)
+                return false;
+
+        a.address.zone[0] = b.address.zone[0] = '\0';
+        return portal_compare(&a, &b) == 0;
+}
+
+LioPortal *lio_port_find_portal(const LioPort *port, const Portal *portal, uint32_t ifindex) {
         for (size_t i = 0; i < port->n_portals; i++)
-                if (portal_compare(&port->portals[i].portal, portal) == 0)
+                if (lio_portal_is_canonical(port->portals + i, portal))
+                        return port->portals + i;
+
+        for (size_t i = 0; i < port->n_portals; i++)
+                if (lio_portal_is(port->portals + i, portal, ifindex))
                         return port->portals + i;
 
         return NULL;
 }
 
-int lio_attribute_read(const char *path, char **ret, size_t *ret_size) {
-        _cleanup_close_ int fd = -1;
-        _cleanup_free_ char *buf = NULL;
-        size_t n = 0;
+int lio_node_add_port(LioNode *node, uint16_t tag, LioPort **ret) {
+        char name[LIO_PORT_NAME_MAX];
 
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-                return -errno;
+        *ret = append_port(node, tag, lio_port_name(tag, name));
+        return *ret ? 0 : -ENOMEM;
+}
 
-        buf = malloc(ATTRIBUTE_SIZE_MAX + 1);
-        if (!buf)
+void lio_node_remove_port(LioNode *node, LioPort *port) {
+        size_t i = (size_t) (port - node->ports);
+
+        lio_port_done(port);
+        memmove(port, port + 1, (node->n_ports - i - 1) * sizeof(*port));
+        node->n_ports--;
+}
+
+int lio_port_add_portal(LioPort *port, const Portal *portal, uint32_t ifindex) {
+        char text[PORTAL_TEXT_MAX];
+        LioPortal *p;
+
+        p = append_portal(port, portal_to_text(portal, text));
+        if (!p)
                 return -ENOMEM;
 
-        while (n < ATTRIBUTE_SIZE_MAX) {
-                ssize_t k;
-
-                k = read(fd, buf + n, ATTRIBUTE_SIZE_MAX - n);
-                if (k < 0)
-                        return -errno;
-                if (k == 0)
-                        break;
-                n += (size_t) k;
-        }
-
-        buf[n] = '\0';
-        *ret = TAKE_PTR(buf);
-        if (ret_size)
-                *ret_size = n;
+        p->portal = *portal;
+        p->ifindex = ifindex;
+        p->usable = p->fresh = true;
         return 0;
+}
+
+void lio_port_remove_portal(LioPort *port, LioPortal *portal) {
+        size_t i = (size_t) (portal - port->portals);
+
+        free(portal->dir);
+        memmove(portal, portal + 1, (port->n_portals - i - 1) * sizeof(*portal));
+        port->n_portals--;
 }

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "backend/peer-observed.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "backend/peer-text.h"
+#include "common/array.h"
+#include "common/name.h"
+#include "common/text.h"
+
+#define PORTAL_TYPE "ssqbb"
+#define PORT_TYPE "stba(" PORTAL_TYPE ")"
+
+/* The longest name of a directory. */
+#define DIRECTORY_MAX 255u
+
+typedef struct Reader {
+        sd_bus_message *m;
+        ObservedNode *node;
+        size_t n_portals;
+        BadEntries bad;
+} Reader;
+
+static int read_portal(Reader *r, ObservedPort *port) {
+        const char *directory, *address;
+        int usable, listening, n;
+        ObservedPortal *p;
+        uint16_t tcp_port;
+
+        n = sd_bus_message_read(r->m, "(" PORTAL_TYPE ")", &directory, &address, &tcp_port, &usable, &listening);
+        if (n <= 0)
+                return n;
+        if (++r->n_portals > OBSERVED_PORTALS_MAX)
+                return -E2BIG;
+
+        n = array_grow(&port->portals, port->n_portals, sizeof(ObservedPortal));
+        if (n < 0)
+                return n;
+        p = &port->portals[port->n_portals++];
+        *p = (ObservedPortal){ .usable = usable, .listening = listening };
+
+        p->directory = peer_text(directory, DIRECTORY_MAX);
+        if (!p->directory)
+                return -ENOMEM;
+
+        if (usable && (tcp_port == 0 || ip_address_from_text(address, &p->portal.address) < 0)) {
+                bad_entries_add(&r->bad, "portal \"%.128s\", TCP port %u of %s, %s", address, tcp_port, r->node->name,
+                                port->directory);
+                p->usable = p->listening = false;
+        }
+        if (p->usable)
+                p->portal.port = tcp_port;
+        else
+                p->portal = (Portal){};
+
+        return 1;
+}
+
+static int read_port(Reader *r) {
+        ObservedPort *p;
+        const char *directory;
+        int enabled, n;
+
+        n = sd_bus_message_enter_container(r->m, 'r', PORT_TYPE);
+        if (n <= 0)
+                return n;
+        if (r->node->n_ports >= OBSERVED_PORTS_MAX)
+                return -E2BIG;
+
+        n = array_grow(&r->node->ports, r->node->n_ports, sizeof(ObservedPort));
+        if (n < 0)
+                return n;
+        p = &r->node->ports[r->node->n_ports++];
+        *p = (ObservedPort){};
+
+        n = sd_bus_message_read(r->m, "stb", &directory, &p->identifier, &enabled);
+        if (n < 0)
+                return n;
+        p->enabled = enabled;
+        p->directory = peer_text(directory, DIRECTORY_MAX);
+        if (!p->directory)
+                return -ENOMEM;
+
+        n = sd_bus_message_enter_container(r->m, 'a', "(" PORTAL_TYPE ")");
+        while (n >= 0 && (n = read_portal(r, p)) > 0)
+                ;
+        if (n >= 0)
+                n = sd_bus_message_exit_container(r->m);
+        if (n >= 0)
+                n = sd_bus_message_exit_container(r->m);
+
+        return n < 0 ? n : 1;
+}
+
+int peer_read_observed(sd_bus_message *m, const char *backend, const char *node, ObservedNode *ret) {
+        Reader reader = { .m = m, .node = ret, .bad = { .backend = backend } };
+        int exists, r;
+
+        *ret = (ObservedNode){};
+        ret->name = strdup(node);
+        if (!ret->name)
+                return -ENOMEM;
+
+        r = sd_bus_message_read(m, "b", &exists);
+        if (r < 0)
+                return r;
+        ret->exists = exists;
+
+        r = sd_bus_message_enter_container(m, 'a', "(" PORT_TYPE ")");
+        while (r >= 0 && (r = read_port(&reader)) > 0)
+                ;
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
+
+        bad_entries_end(&reader.bad);
+        return ret->exists || ret->n_ports == 0 ? 0 : -EBADMSG;
+}
+
+static int compare_names(const void *a, const void *b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+int peer_read_nodes(sd_bus_message *m, const char *backend, char ***ret) {
+        BadEntries bad = { .backend = backend };
+        const char *name;
+        size_t n = 0, n_seen = 0;
+        int r;
+
+        *ret = calloc(1, sizeof(char *));
+        if (!*ret)
+                return -ENOMEM;
+
+        r = sd_bus_message_enter_container(m, 'a', "s");
+        if (r < 0)
+                return r;
+
+        while ((r = sd_bus_message_read(m, "s", &name)) > 0) {
+                if (++n_seen > OBSERVED_NODES_MAX)
+                        return -E2BIG;
+
+                /* That it is UTF-8 was checked by sd-bus. */
+                if (!*name || strlen(name) > ISCSI_NAME_MAX || text_has_controls(name)) {
+                        bad_entries_add(&bad, "node \"%.256s\"", name);
+                        continue;
+                }
+
+                /* One more than there are names, so that the last is always NULL. */
+                r = array_grow(ret, n + 1, sizeof(char *));
+                if (r < 0)
+                        return r;
+                (*ret)[n + 1] = NULL;
+                (*ret)[n] = strdup(name);
+                if (!(*ret)[n])
+                        return -ENOMEM;
+                n++;
+        }
+        if (r < 0)
+                return r;
+
+        bad_entries_end(&bad);
+        qsort(*ret, n, sizeof(char *), compare_names);
+        return sd_bus_message_exit_container(m);
+}

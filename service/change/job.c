@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One node: observe, compare, make what is missing, set the states; role by role. */
+
+#include "change/job.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "model/state.h"
+
+/* A run that failed as a whole for the role. */
+static void job_set_unknown(Job *j, const char *message) {
+        Context *c = j->reconciler->context;
+        Node *n = model_find_node(c->model, j->name);
+        _cleanup_free_ char *why = NULL;
+
+        if (!n)
+                return;
+        if (asprintf(&why, "Not known: %s", message) < 0)
+                why = NULL;
+        if (n->state != STATE_UNKNOWN)
+                log_warning("Node %s cannot be looked at: %s", n->name, message);
+        for (Port *p = n->ports; p; p = p->next_of_node)
+                if (p->role == j->role && p->object.path)
+                        model_set_port_state(c->model, p, STATE_UNKNOWN, why);
+        n->roles_wrong |= ROLE_BIT(j->role);
+        if (!(n->roles_wrong & (ROLE_BIT(j->role) - 1)))
+                model_set_node_state(c->model, n, STATE_UNKNOWN, why);
+}
+
+static void job_note(Job *j, Refusal refusal, const char *message) {
+        if (j->refusal != REFUSAL_NONE)
+                return;
+        j->refusal = refusal;
+        j->why = strdup(message);
+}
+
+/* A backend that hangs, is absent or is busy must not delay the start once for each node. */
+static void job_note_unseen(Job *j, const BackendResult *result) {
+        Reconciler *r = j->reconciler;
+
+        j->unseen = true;
+        job_note(j, result->refusal, result->message);
+        if (!r->done || r->gave_up)
+                return;
+        if (result->refusal == REFUSAL_BUSY
+                    ? ++r->n_busy >= BUSY_NODES_MAX
+                    : result->refusal == REFUSAL_TIMEOUT ||
+                              (result->refusal == REFUSAL_BACKEND_UNAVAILABLE && !result->outcome_unknown))
+                r->gave_up = strdup(result->message);
+}
+
+static RepairPolicy job_policy(const Job *j, const Node *n) {
+        DriftPolicy drift = n->drift != DRIFT_DEFAULT ? n->drift : model_service(j->reconciler->context->model)->drift;
+
+        if (j->puts_all_right || drift == DRIFT_ENFORCE)
+                return REPAIR_ALL;
+        return n->looked_at ? REPAIR_OWED : REPAIR_MISSING;
+}
+
+/* A call that failed as a whole is a failure of each of its items. NULL without memory. */
+static BackendItemResult *all_failed(const Job *j, const BackendResult *result) {
+        BackendItemResult *items = calloc(j->difference.n_repairs, sizeof(BackendItemResult));
+
+        for (size_t i = 0; items && i < j->difference.n_repairs; i++)
+                items[i] = (BackendItemResult){ .refusal = result->refusal, .message = result->message };
+        return items;
+}
+
+static void job_settle(Job *j, const BackendResult *result) {
+        Context *c = j->reconciler->context;
+        Node *n = model_find_node(c->model, j->name);
+        const BackendItemResult *items = result && result->n_items == j->difference.n_repairs ? result->items : NULL;
+        _cleanup_free_ BackendItemResult *failed = NULL;
+
+        if (result && !items) {
+                job_note_unseen(j, result);
+                items = failed = all_failed(j, result);
+        } else if (result && result->refusal != REFUSAL_NONE)
+                job_note(j, result->refusal, result->message);
+
+        if (n) /* else the store was opened again meanwhile */
+                j->n_failed += difference_settle(c, n, j->role, &j->observed, &j->difference, items,
+                                                 result && !items ? result->message : NULL);
+        difference_done(&j->difference);
+        job_next_role(j);
+}
+
+static void job_applied(const BackendResult *result, void *userdata) {
+        Job *j = userdata;
+
+        j->call = NULL;
+        job_settle(j, result);
+}
+
+static int job_apply(Job *j) {
+        _cleanup_free_ BackendItem *items = calloc(j->difference.n_repairs, sizeof(BackendItem));
+
+        if (!items)
+                return -ENOMEM;
+        for (size_t i = 0; i < j->difference.n_repairs; i++)
+                items[i] = j->difference.repairs[i].item;
+
+        return backend_apply(j->reconciler->context->backends[j->role],
+                             &(BackendRequest){
+                                     .node = j->name,
+                                     .items = items,
+                                     .n_items = j->difference.n_repairs,
+                                     .keep_going = true,
+                             },
+                             job_applied, j, &j->call);
+}
+
+/* What is there is known now. */
+static void job_compare(Job *j) {
+        Context *c = j->reconciler->context;
+        Node *n;
+        int r;
+
+        if (j->role == ROLE_TARGET)
+                difference_show_foreign(c, &j->observed);
+        n = model_find_node(c->model, j->name);
+        if (!n || !n->managed || !(n->roles & ROLE_BIT(j->role)) || n->removal) {
+                job_next_role(j);
+                return;
+        }
+
+        r = difference_new(n, j->role, &j->observed, job_policy(j, n), &j->difference);
+        if (r >= 0 && j->difference.n_repairs == 0) {
+                job_settle(j, NULL);
+                return;
+        }
+        if (r >= 0)
+                r = job_apply(j);
+        if (r < 0) {
+                log_error_errno(r, "Failed to put node %s right", j->name);
+                j->unseen = true;
+                job_next_role(j);
+        }
+}
+
+static void job_observed(const BackendResult *result, void *userdata) {
+        Job *j = userdata;
+
+        j->call = NULL;
+        if (result->refusal != REFUSAL_NONE) {
+                job_note_unseen(j, result);
+                job_set_unknown(j, result->message);
+                job_next_role(j);
+                return;
+        }
+
+        j->observed = *result->observed;
+        *result->observed = (ObservedNode){};
+        job_compare(j);
+}
+
+static bool job_concerns(const Job *j, uint16_t role) {
+        const Node *n = model_find_node(j->reconciler->context->model, j->name);
+
+        return role == ROLE_TARGET || (n && n->managed && (n->roles & ROLE_BIT(role)));
+}
+
+static void job_look(Job *j) {
+        Reconciler *r = j->reconciler;
+        Backend *b = r->context->backends[j->role];
+        int e;
+
+        if (!b) {
+                job_set_unknown(j, "no backend is configured for its role");
+                job_next_role(j);
+        } else if (r->gave_up) {
+                j->unseen = true;
+                job_note(j, REFUSAL_BACKEND_UNAVAILABLE, r->gave_up);
+                job_set_unknown(j, r->gave_up);
+                job_next_role(j);
+        } else if (j->listed && !(j->listed_roles & ROLE_BIT(j->role))) {
+                j->observed.name = strdup(j->name);
+                job_compare(j);
+        } else {
+                e = backend_observe(b, j->name, job_observed, j, &j->call);
+                if (e < 0) {
+                        log_error_errno(e, "Failed to look at node %s", j->name);
+                        j->unseen = true;
+                        job_next_role(j);
+                }
+        }
+}
+
+void job_next_role(Job *j) {
+        observed_node_done(&j->observed);
+        do
+                j->role++;
+        while (j->role <= ROLE_TARGET && !job_concerns(j, j->role));
+
+        if (j->role <= ROLE_TARGET)
+                job_look(j);
+        else
+                job_end(j);
+}
+
+void job_forget_difference(Job *j) {
+        if (j->difference.n_repairs == 0)
+                return;
+
+        backend_call_cancel(TAKE_PTR(j->call));
+        difference_done(&j->difference);
+        j->again = j->unseen = true;
+        job_end(j);
+}

@@ -64,7 +64,7 @@ static const RefusalInfo refusals[_REFUSAL_MAX] = {
                                "it failed and could not be undone: the object stays visible with its state" },
         [REFUSAL_LIMIT_REACHED] = { 32775, NAME("LimitReached"), EDQUOT, "a limit of the service is reached" },
         [REFUSAL_NOT_MANAGED] = { 32776, NAME("NotManaged"), EPERM,
-                                  "the object was made by another program and is read-only here" },
+                                  "the object is not managed by this service and is read-only here" },
         [REFUSAL_NAME_IN_USE] = { 32777, NAME("NameInUse"), EEXIST, "a node with this iSCSI name exists" },
         [REFUSAL_LAST_PORTAL] = { 32778, NAME("LastPortal"), EBUSY, "a port keeps at least one portal" },
         [REFUSAL_STORE_UNAVAILABLE] = { 32781, NAME("StoreUnavailable"), EIO,

@@ -18,7 +18,8 @@ int check_create_node(Model *m, const Abilities *a, const CreateNodeRequest *q, 
         int r;
 
         if (!abilities_any_role(a))
-                return refuse(REFUSAL_NODE_CREATION_NOT_SUPPORTED, ret_why, "Nodes cannot be created: no backend is configured");
+                return refuse(REFUSAL_NODE_CREATION_NOT_SUPPORTED, ret_why,
+                              "Nodes cannot be created: no backend is configured; iscsi-configd --help has the options");
 
         r = check_text("Alias", q->alias, ret_why);
         if (r != 0)

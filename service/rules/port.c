@@ -130,7 +130,8 @@ int check_create_port(Model *m, const Abilities *a, const CreatePortRequest *q, 
 
         if (!abilities_any_role(a) || (role_valid && !a->roles[q->role].available))
                 return refuse(REFUSAL_NOT_SUPPORTED, ret_why,
-                              "Ports of the role %s cannot be created: no backend is configured for it",
+                              "Ports of the role %s cannot be created: no backend is configured for it; iscsi-configd --help has "
+                              "the options",
                               role_valid ? role_name(q->role) : "wanted");
 
         if (!role_valid)
@@ -258,7 +259,9 @@ int check_bind_port(Model *m, const Abilities *a, const Reference *port, const R
                 return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why, "%s names no endpoint; busctl tree shows those that exist",
                               portal->text);
         if (!a->roles[p->role].available)
-                return refuse(REFUSAL_NOT_SUPPORTED, ret_why, "No backend is configured for the role %s", role_name(p->role));
+                return refuse(REFUSAL_NOT_SUPPORTED, ret_why,
+                              "No backend is configured for the role %s; iscsi-configd --help has the options",
+                              role_name(p->role));
 
         r = check_portal_class(p->role, portal, ret_why);
         if (r != 0)

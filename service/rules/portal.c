@@ -30,7 +30,11 @@ int check_create_tcp_endpoint(Model *m, const Reference *ip, uint16_t port, cons
                               "PortNumber %u is not offered: take 1024 to 65535 (3260 is iSCSI's), or 860, iSCSI's system port",
                               port);
         if (!plan.ip)
-                return refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why, "%s is not a host address (…/ip/…)", ip->text);
+                return refuse(
+                        REFUSAL_ENDPOINT_NON_EXISTENT, ret_why,
+                        "%s is not a host address (…/ip/…); busctl tree shows those that exist, and CreateIPProtocolEndpoint "
+                        "declares one that will come",
+                        ip->text);
         r = check_group(group, &plan.group, ret_why);
         if (r != 0)
                 return r;
@@ -153,7 +157,7 @@ int check_remove_member(Model *m, const Reference *group, const Reference *endpo
                 if (only_group_holds_portals(g, t, b->port))
                         return refuse(REFUSAL_ENDPOINT_IN_USE, ret_why,
                                       "TCP endpoint %s is in use by port %012llX of node %s, whose portals only portal group "
-                                      "\"%s\" holds together",
+                                      "\"%s\" holds together; unbind it from that port first",
                                       t->name, (unsigned long long) b->port->key.identifier, b->port->key.node->name,
                                       g->element_name);
 
@@ -171,7 +175,8 @@ int check_declare_address(Model *m, const char *address, const char *element_nam
                 return r;
         if (ip_address_from_text(address, ret) < 0)
                 return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
-                              "\"%.*s\" is not an address that can be declared: give IPv4 or IPv6 without brackets, and "
+                              "\"%.*s\" is not an address that can be declared: give a unicast IPv4 or IPv6 address without "
+                              "brackets, and "
                               "%%interface behind a link-local one and only there",
                               text_excerpt(address, 64), address);
         if (ip_address_is_wildcard(ret))

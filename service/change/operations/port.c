@@ -17,7 +17,8 @@ int operation_backend(const Context *c, uint16_t role, Backend **ret, char **ret
         if (*ret)
                 return 0;
 
-        (void) refuse(REFUSAL_BACKEND_UNAVAILABLE, ret_why, "No backend is configured for %s ports",
+        (void) refuse(REFUSAL_BACKEND_UNAVAILABLE, ret_why,
+                      "No backend is configured for %s ports; iscsi-configd --help has the options",
                       role == ROLE_TARGET ? "target" : "initiator");
         return -ENXIO;
 }

@@ -416,15 +416,11 @@ static Refusal restore_contents(Memory *m, MemoryNode *n, const BackendItem *ite
 }
 
 static Refusal (*const operations[_VERB_MAX])(Memory *m, MemoryNode *n, const BackendItem *item, char **ret_why) = {
-        [VERB_CREATE_NODE] = create_node,   [VERB_DELETE_NODE] = delete_node,       [VERB_CREATE_PORT] = create_port,
-        [VERB_MAKE_PORT] = make_port,       [VERB_UNDO_PORT] = undo_port,           [VERB_DELETE_PORT] = delete_port,
-        [VERB_BIND_PORTAL] = bind_portal,   [VERB_UNBIND_PORTAL] = unbind_portal,   [VERB_ENABLE_PORT] = enable_port,
-        [VERB_DISABLE_PORT] = disable_port, [VERB_CHECK_SESSIONS] = check_sessions, [VERB_RESTORE_CONTENTS] = restore_contents,
+#define VERB(id, function, ...) [VERB_##id] = function,
+#include "common/verbs.def"
+#undef VERB
 };
 
 Refusal memory_do(Memory *m, MemoryNode *n, const BackendItem *item, char **ret_why) {
-        if (!operations[item->verb])
-                return refuse(REFUSAL_FAILED, ret_why, "The model backend cannot do %s", verb_info(item->verb)->name);
-
         return operations[item->verb](m, n, item, ret_why);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const VerbInfo verbs[_VERB_MAX] = {
-#define VERB(id, name, takes, refusals) [VERB_##id] = { name, takes, (refusals) | VERB_REFUSALS_ANY },
+#define VERB(id, function, name, takes, effect, refusals) [VERB_##id] = { name, takes, effect, (refusals) | VERB_REFUSALS_ANY },
 #include "common/verbs.def"
 #undef VERB
 };

@@ -27,7 +27,7 @@
 #define TAKES_SNAPSHOT (1u << 6) /* option Snapshot ay: what org.iscsi.Backend.Snapshot gave */
 
 typedef enum Verb {
-#define VERB(id, name, takes, refusals) VERB_##id,
+#define VERB(id, ...) VERB_##id,
 #include "common/verbs.def"
 #undef VERB
         _VERB_MAX,
@@ -41,9 +41,17 @@ typedef enum Verb {
          REFUSAL_BIT(REFUSAL_FAILED) | REFUSAL_BIT(REFUSAL_INVALID_PARAMETER) | REFUSAL_BIT(REFUSAL_TIMEOUT) | \
          REFUSAL_BIT(REFUSAL_DEGRADED) | REFUSAL_BIT(REFUSAL_FOREIGN_OBJECT_INSIDE))
 
+/* What a verb does to the node. */
+typedef enum VerbEffect {
+        EFFECT_LOOKS,   /* nothing: it needs no lock */
+        EFFECT_MAKES,   /* it adds to what is there, and changes nothing of that */
+        EFFECT_CHANGES, /* anything */
+} VerbEffect;
+
 typedef struct VerbInfo {
         const char *name;
         unsigned takes;
+        VerbEffect effect;
         uint64_t refusals; /* that it may answer, those that any may included */
 } VerbInfo;
 

@@ -516,10 +516,9 @@ static bool restore_contents(Work *w, const Operation *o, bool half) {
 }
 
 static bool (*const operations[_VERB_MAX])(Work *w, const Operation *o, bool half) = {
-        [VERB_CREATE_NODE] = create_node,   [VERB_DELETE_NODE] = delete_node,       [VERB_CREATE_PORT] = create_port,
-        [VERB_MAKE_PORT] = make_port,       [VERB_UNDO_PORT] = undo_port,           [VERB_DELETE_PORT] = delete_port,
-        [VERB_BIND_PORTAL] = bind_portal,   [VERB_UNBIND_PORTAL] = unbind_portal,   [VERB_ENABLE_PORT] = enable_port,
-        [VERB_DISABLE_PORT] = disable_port, [VERB_CHECK_SESSIONS] = check_sessions, [VERB_RESTORE_CONTENTS] = restore_contents,
+#define VERB(id, function, ...) [VERB_##id] = function,
+#include "common/verbs.def"
+#undef VERB
 };
 
 /* Taking back */

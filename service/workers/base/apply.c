@@ -204,7 +204,7 @@ static int run_locked(Run *run, Report *report) {
 
 static bool only_looks(const Worker *w, const Request *rq) {
         for (size_t i = 0; i < rq->n; i++)
-                if (!rq->check && !w->engine->only_looks(rq->operations[i].verb))
+                if (!rq->check && verb_info(rq->operations[i].verb)->effect != EFFECT_LOOKS)
                         return false;
 
         return true;

@@ -84,9 +84,7 @@ typedef struct WorkerEngine {
         /* The port number I of the node as it is, counted from 0, and its directory. Returns false if there are no more. */
         bool (*nth_port)(void *call, size_t i, uint64_t *ret_identifier, const char **ret_directory);
 
-        /* Whether the engine has this verb, and whether it only looks: then it needs no lock. */
         bool (*has_verb)(Verb verb);
-        bool (*only_looks)(Verb verb);
 
         /* How two operations with the same verb that follow each other are best ordered; as for qsort(). */
         int (*compare)(const Operation *a, const Operation *b);

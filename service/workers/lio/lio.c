@@ -15,33 +15,21 @@
 #include "workers/lio/snapshot.h"
 #include "workers/lio/switch.h"
 
-/* When an operation is done, portals that others before it have made must be known to listen; one that makes more itself can be
- * verified with them. */
 static const struct {
         lio_decide_t decide;
         lio_act_t act;
-        bool makes;
 } operations[_VERB_MAX] = {
-        [VERB_CREATE_NODE] = { lio_decide_create_node, lio_act_create_node, true },
-        [VERB_DELETE_NODE] = { lio_decide_delete_node, lio_act_delete_node },
-        [VERB_CREATE_PORT] = { lio_decide_create_port, lio_act_create_port, true },
-        [VERB_MAKE_PORT] = { lio_decide_make_port, lio_act_make_port, true },
-        [VERB_UNDO_PORT] = { lio_decide_undo_port, lio_act_undo_port },
-        [VERB_DELETE_PORT] = { lio_decide_delete_port, lio_act_delete_port },
-        [VERB_BIND_PORTAL] = { lio_decide_bind_portal, lio_act_bind_portal, true },
-        [VERB_UNBIND_PORTAL] = { lio_decide_unbind_portal, lio_act_unbind_portal },
-        [VERB_ENABLE_PORT] = { lio_decide_enable_port, lio_act_enable_port },
-        [VERB_DISABLE_PORT] = { lio_decide_disable_port, lio_act_disable_port },
-        [VERB_CHECK_SESSIONS] = { lio_decide_check_sessions, lio_act_check_sessions },
-        [VERB_RESTORE_CONTENTS] = { lio_decide_restore_contents, lio_act_restore_contents },
+#define VERB(id, function, ...) [VERB_##id] = { lio_decide_##function, lio_act_##function },
+#include "common/verbs.def"
+#undef VERB
 };
 
 static bool has_verb(Verb verb) {
         return operations[verb].decide != NULL;
 }
 
-static bool only_looks(Verb verb) {
-        return verb == VERB_CHECK_SESSIONS;
+static bool makes(Verb verb) {
+        return verb_info(verb)->effect == EFFECT_MAKES;
 }
 
 static bool node_is_valid(const char *node, const char **ret_reason) {
@@ -67,7 +55,7 @@ static void end(void *call) {
 }
 
 static int begin(void *engine, const Request *rq, Steps *steps, Report *report, void **ret_call) {
-        bool makes = false;
+        bool any_makes = false;
         LioCall *c;
         int r;
 
@@ -78,8 +66,8 @@ static int begin(void *engine, const Request *rq, Steps *steps, Report *report, 
         *c = (LioCall){ .lio = engine, .steps = steps, .check = rq->check, .v6_only = -1 };
 
         for (size_t i = 0; i < rq->n; i++)
-                makes = makes || operations[rq->operations[i].verb].makes;
-        r = lio_check_fabric(c->lio, makes && !rq->check, report);
+                any_makes = any_makes || makes(rq->operations[i].verb);
+        r = lio_check_fabric(c->lio, any_makes && !rq->check, report);
         if (r < 0)
                 return r;
 
@@ -155,9 +143,10 @@ static int act(void *call, const Operation *op, Report *report) {
         return operations[op->verb].act(call, op);
 }
 
-/* Whether all that is pending must be settled before OP is done. */
+/* Whether all that is pending must be settled before OP is done: portals that others before it have made must be known to listen
+ * then, but one that makes more itself can be verified with them. */
 static bool settles_before(void *call, const Operation *op) {
-        return !operations[op->verb].makes || touches_new_port(call, op);
+        return !makes(op->verb) || touches_new_port(call, op);
 }
 
 /* Which portals this call has made is not to be seen in the tree. */
@@ -350,7 +339,6 @@ const WorkerEngine lio_engine = {
         .node_exists = node_exists,
         .nth_port = nth_port,
         .has_verb = has_verb,
-        .only_looks = only_looks,
         .compare = compare,
         .decide = decide,
         .settles_before = settles_before,

@@ -150,24 +150,17 @@ static int check_ask(Check *c, const Plan *p, const BackendWork *w) {
 
         for (size_t i = 0; i < w->n; i++) {
                 const BackendBatch *b = w->batches + i;
+                BackendRequest request = backend_batch_request(b);
                 int r;
 
+                request.check = true;
                 c->asked[i].check = c;
                 c->asked[i].batch.n_items = b->n_items;
                 r = plan_number_items(p, b, &c->asked[i].numbers);
                 if (r < 0)
                         return r;
                 c->n_asked++;
-                r = backend_apply(b->backend,
-                                  &(BackendRequest){
-                                          .node = b->node,
-                                          .items = b->items,
-                                          .n_items = b->n_items,
-                                          .expected = b->expected,
-                                          .n_expected = b->n_expected,
-                                          .check = true,
-                                  },
-                                  asked_answered, c->asked + i, &c->asked[i].call);
+                r = backend_apply(b->backend, &request, asked_answered, c->asked + i, &c->asked[i].call);
                 if (r < 0)
                         return r;
                 c->n_open++;

@@ -41,6 +41,16 @@ int backend_batch_add(BackendBatch *b, const BackendItem *item) {
         return 0;
 }
 
+BackendRequest backend_batch_request(const BackendBatch *b) {
+        return (BackendRequest){
+                .node = b->node,
+                .items = b->items,
+                .n_items = b->n_items,
+                .expected = b->expected,
+                .n_expected = b->n_expected,
+        };
+}
+
 void backend_work_done(BackendWork *w) {
         for (size_t i = 0; i < w->n; i++) {
                 free(w->batches[i].node);

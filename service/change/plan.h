@@ -32,6 +32,7 @@ typedef struct BackendWork {
 /* The batch of that node, made if there is none yet. Returns 0, or -ENOMEM. */
 int backend_work_batch(BackendWork *w, Backend *backend, const char *node, BackendBatch **ret);
 int backend_batch_add(BackendBatch *b, const BackendItem *item);
+BackendRequest backend_batch_request(const BackendBatch *b); /* all or nothing; valid as long as B is */
 void backend_work_done(BackendWork *w);
 
 /* One kind of operation. A function that is NULL has nothing to do. Negative return values are errnos. */

@@ -124,6 +124,7 @@ static void task_undone(const BackendResult *result, void *userdata) {
 
 static void task_undo_next(Task *t) {
         const BackendBatch *b = t->work.batches + t->batch;
+        BackendRequest request;
         int r;
 
         if (t->batch >= t->work.n) {
@@ -134,9 +135,9 @@ static void task_undo_next(Task *t) {
                 return;
         }
 
-        r = backend_apply(b->backend,
-                          &(BackendRequest){ .node = b->node, .items = b->items, .n_items = b->n_items, .keep_going = true },
-                          task_undone, t, &t->call);
+        request = backend_batch_request(b);
+        request.keep_going = true;
+        r = backend_apply(b->backend, &request, task_undone, t, &t->call);
         if (r < 0) {
                 note_half_done(t, strerror(-r));
                 t->batch = t->work.n;

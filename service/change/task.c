@@ -269,6 +269,7 @@ static void task_applied(const BackendResult *result, void *userdata) {
 /* Calls the backend for the next batch. After the last one the outcome is shown. */
 static void task_apply(Task *t) {
         const BackendBatch *b = t->work.batches + t->batch;
+        BackendRequest request;
         char *why = NULL;
         int r;
 
@@ -282,15 +283,8 @@ static void task_apply(Task *t) {
         }
 
         t->phase = TASK_APPLYING;
-        r = backend_apply(b->backend,
-                          &(BackendRequest){
-                                  .node = b->node,
-                                  .items = b->items,
-                                  .n_items = b->n_items,
-                                  .expected = b->expected,
-                                  .n_expected = b->n_expected,
-                          },
-                          task_applied, t, &t->call);
+        request = backend_batch_request(b);
+        r = backend_apply(b->backend, &request, task_applied, t, &t->call);
         if (r < 0) {
                 log_error_errno(r, "Failed to call the backend");
                 (void) refuse(REFUSAL_FAILED, &why, "The backend could not be called: %s", strerror(-r));

@@ -36,26 +36,20 @@ static size_t max_of(const Argument *a) {
         return a->spec->max ? a->spec->max : ARRAY_LENGTH_MAX;
 }
 
-static int refuse_length(const Argument *a, char **ret_why) {
-        return refuse(REFUSAL_LIMIT_REACHED, ret_why, "%s %s has more than %zu entries, which is the most that it may have",
-                      kind_of(a), a->spec->name, max_of(a));
-}
-
-static int read_texts(Intent *i, Argument *a, sd_bus_message *m, char **ret_why) {
-        const char type[] = { a->spec->type[1], '\0' };
+/* Reads an array of CONTENTS, entry by entry. READ_ENTRY fills in number a->n. */
+static int read_array(Intent *i, Argument *a, sd_bus_message *m, const char *contents,
+                      int (*read_entry)(Intent *i, Argument *a, sd_bus_message *m, char **ret_why), char **ret_why) {
         int r;
 
-        r = sd_bus_message_enter_container(m, 'a', type);
+        r = sd_bus_message_enter_container(m, 'a', contents);
         if (r < 0)
                 return r;
-        a->texts = intent_alloc(i, max_of(a) * sizeof(char *));
-        if (!a->texts)
-                return -ENOMEM;
-
         while ((r = sd_bus_message_at_end(m, false)) == 0) {
                 if (a->n >= max_of(a))
-                        return refuse_length(a, ret_why);
-                r = read_text(i, a, m, type[0], a->texts + a->n, ret_why);
+                        return refuse(REFUSAL_LIMIT_REACHED, ret_why,
+                                      "%s %s has more than %zu entries, which is the most that it may have", kind_of(a),
+                                      a->spec->name, max_of(a));
+                r = read_entry(i, a, m, ret_why);
                 if (r != 0)
                         return r;
                 a->n++;
@@ -65,6 +59,17 @@ static int read_texts(Intent *i, Argument *a, sd_bus_message *m, char **ret_why)
 
         r = sd_bus_message_exit_container(m);
         return r < 0 ? r : 0;
+}
+
+static int read_array_text(Intent *i, Argument *a, sd_bus_message *m, char **ret_why) {
+        return read_text(i, a, m, a->spec->type[1], a->texts + a->n, ret_why);
+}
+
+static int read_texts(Intent *i, Argument *a, sd_bus_message *m, char **ret_why) {
+        const char type[] = { a->spec->type[1], '\0' };
+
+        a->texts = intent_alloc(i, max_of(a) * sizeof(char *));
+        return a->texts ? read_array(i, a, m, type, read_array_text, ret_why) : -ENOMEM;
 }
 
 static int read_numbers(Intent *i, Argument *a, sd_bus_message *m, char **ret_why) {
@@ -188,44 +193,22 @@ static int read_item(Intent *i, Argument *a, sd_bus_message *m, char **ret_why) 
         size_t n = argument_specs_count(a->spec->members);
         int r;
 
-        for (size_t f = 0; f < n; f++) {
+        r = sd_bus_message_enter_container(m, 'r', NULL);
+        for (size_t f = 0; f < n && r >= 0; f++) {
                 r = read_argument(i, a->members + a->n * n + f, m, ret_why);
                 if (r != 0)
                         return r;
         }
-        a->n++;
-        return 0;
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        return r < 0 ? r : 0;
 }
 
 static int read_items(Intent *i, Argument *a, sd_bus_message *m, char **ret_why) {
-        _cleanup_free_ char *contents = strndup(a->spec->type + 1, strlen(a->spec->type) - 1),
-                            *fields = strndup(a->spec->type + 2, strlen(a->spec->type) - 3);
         int r;
 
-        if (!contents || !fields)
-                return -ENOMEM;
         r = members_new(i, a, max_of(a));
-        if (r < 0)
-                return r;
-
-        r = sd_bus_message_enter_container(m, 'a', contents);
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_enter_container(m, 'r', fields)) > 0) {
-                if (a->n >= max_of(a))
-                        return refuse_length(a, ret_why);
-                r = read_item(i, a, m, ret_why);
-                if (r != 0)
-                        return r;
-                r = sd_bus_message_exit_container(m);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-
-        r = sd_bus_message_exit_container(m);
-        return r < 0 ? r : 0;
+        return r < 0 ? r : read_array(i, a, m, a->spec->type + 1, read_item, ret_why);
 }
 
 static int read_argument(Intent *i, Argument *a, sd_bus_message *m, char **ret_why) {

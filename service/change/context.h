@@ -15,11 +15,11 @@ typedef struct Context {
         Model *model;
         Store *store;
         Abilities abilities;
-        Backend *backends[4]; /* by role; NULL: none */
-        char *system_name;    /* this host's */
-        char boot_id[33];     /* of this boot: sd_id128_get_boot() */
-        uint64_t next_group_id, next_journal_id;
-        bool ready; /* the store is read and the first look at the kernel is over: changes are taken */
+        Backend *backends[4];           /* by role; NULL: none */
+        char *system_name;              /* this host's */
+        char boot_id[33];               /* of this boot: sd_id128_get_boot() */
+        uint64_t next_ids[_STORED_MAX]; /* of the kinds whose ids the service chooses: what the next one gets */
+        bool ready;                     /* the store is read and the first look at the kernel is over: changes are taken */
 } Context;
 
 /* Whether changes are taken at all: 0, or a Refusal with its sentence. */

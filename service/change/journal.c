@@ -81,7 +81,7 @@ int journal_add(const Plan *p, StoreChange *change, uint64_t id) {
 }
 
 int journal_drop(StoreChange *change, uint64_t id) {
-        return store_change_add(change, &(StoreOperation){ .verb = STORE_DROP_JOURNAL, .id = id });
+        return store_change_add(change, &(StoreOperation){ .verb = STORE_REMOVE_JOURNAL, .id = id });
 }
 
 static int read_portals(uint16_t role, char *text, Portal **ret, size_t *ret_n) {

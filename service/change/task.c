@@ -314,7 +314,7 @@ static int task_store(Task *t) {
         change = store_change_new();
         if (!change)
                 return -ENOMEM;
-        t->journal_id = plan_is_journalled(&t->plan) && t->work.n > 0 ? c->next_journal_id++ : 0;
+        t->journal_id = plan_is_journalled(&t->plan) && t->work.n > 0 ? c->next_ids[STORED_JOURNAL]++ : 0;
         r = plan_store(&t->plan, change, t->journal_id);
         if (r < 0) {
                 store_change_free(change);

@@ -14,7 +14,7 @@ struct StoreChange {
 /* What the file holds, as the operations that would make it. */
 struct StoreImage {
         StoreChange *objects;
-        uint64_t next_group_id, next_journal_id;
+        uint64_t next_ids[_STORED_MAX]; /* 0: the kind has no ids of its own */
 };
 
 StoreImage *image_free(StoreImage *image);

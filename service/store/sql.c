@@ -144,8 +144,8 @@ void database_disconnect(Database *d) {
         }
         for (size_t verb = 0; verb < ELEMENTSOF(d->steps); verb++)
                 for (size_t i = 0; i < ELEMENTSOF(d->steps[verb]); i++) {
-                        (void) sqlite3_finalize(d->steps[verb][i]);
-                        d->steps[verb][i] = NULL;
+                        (void) sqlite3_finalize(d->steps[verb][i].statement);
+                        d->steps[verb][i].statement = NULL;
                 }
 
         (void) sqlite3_close(d->db);

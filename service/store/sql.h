@@ -24,14 +24,29 @@ typedef enum Control {
         _CONTROL_MAX,
 } Control;
 
+/* How many values an operation has: the two of a portal, and its fields. */
+enum {
+        STORE_VALUES = 2
+#define FIELD(...) +1
+#include "store/stored.def"
+};
+
+/* A statement, and where the values of an operation are in it: see stored.h. */
+typedef struct Prepared {
+        sqlite3_stmt *statement;
+        uint8_t parameters[STORE_VALUES]; /* the number of each value's parameter, counted from 1; 0: it takes none */
+        uint8_t columns[STORE_VALUES];    /* the same of its column */
+        bool takes_portal;
+} Prepared;
+
 typedef struct Database {
         sqlite3 *db;
-        sqlite3_stmt *controls[_CONTROL_MAX];                  /* prepared once, kept until the end */
-        sqlite3_stmt *steps[_STORE_VERB_MAX][STORE_STEPS_MAX]; /* the same; see changes.c */
-        char *path;                                            /* of the file: absolute, no symbolic link in it */
-        int directory_fd;                                      /* of the directory that the file is in, or -1 */
-        struct stat file;                                      /* st_dev and st_ino: which file it was when it was opened */
-        char error[512];                                       /* of the last failure, printable ASCII */
+        sqlite3_stmt *controls[_CONTROL_MAX];             /* prepared once, kept until the end */
+        Prepared steps[_STORE_VERB_MAX][STORE_STEPS_MAX]; /* the same */
+        char *path;                                       /* of the file: absolute, no symbolic link in it */
+        int directory_fd;                                 /* of the directory that the file is in, or -1 */
+        struct stat file;                                 /* st_dev and st_ino: which file it was when it was opened */
+        char error[512];                                  /* of the last failure, printable ASCII */
 } Database;
 
 /* Keeps SQLite's message on CODE in d->error and returns CODE as a negative errno. */

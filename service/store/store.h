@@ -65,52 +65,33 @@ typedef struct StoreFault {
         const char *why; /* a sentence that names the file, the reason and the way out */
 } StoreFault;
 
-/* What an operation does. The fields of StoreOperation that it reads stand behind it; a text in square brackets can be NULL. */
+/* What the file holds, and what a change does with it. stored.def describes each kind, and says which of these verbs exist and
+ * what they take. */
+typedef enum StoredType {
+#define STORED(KIND, ...) STORED_##KIND,
+#include "store/stored.def"
+        _STORED_MAX,
+} StoredType;
+
+typedef enum StoreAction {
+        STORE_ACTION_ADD,
+        STORE_ACTION_SET,
+        STORE_ACTION_REMOVE,
+        _STORE_ACTION_MAX,
+} StoreAction;
+
 typedef enum StoreVerb {
-        STORE_ADD_NODE,            /* node [alias] roles [boot_id] [drift_policy] */
-        STORE_REMOVE_NODE,         /* node; its ports go with it */
-        STORE_SET_NODE,            /* node [alias] [drift_policy]; NULL: stays as it is */
-        STORE_ADD_PORT,            /* node role identifier enabled portals */
-        STORE_REMOVE_PORT,         /* node identifier */
-        STORE_SET_PORT,            /* node identifier enabled */
-        STORE_ADD_BINDING,         /* node identifier portals; they become the port's last */
-        STORE_REMOVE_BINDING,      /* node identifier portals */
-        STORE_ADD_TCP_ENDPOINT,    /* portals, id of their first group (0: the built-in one) */
-        STORE_REMOVE_TCP_ENDPOINT, /* portals; their memberships go with them */
-        STORE_ADD_ADDRESS,         /* address [element_name] [boot_id] */
-        STORE_REMOVE_ADDRESS,      /* address */
-        STORE_ADD_PORTAL_GROUP,    /* id [element_name] */
-        STORE_REMOVE_PORTAL_GROUP, /* id; -EEXIST while it has members */
-        STORE_ADD_MEMBER,          /* id of the group, portals */
-        STORE_REMOVE_MEMBER,       /* id of the group, portals */
-        STORE_ADD_JOURNAL,         /* id action before */
-        STORE_DROP_JOURNAL,        /* id */
-        STORE_SET_SETTING,         /* key value */
+#define STORED(KIND, ...) STORE_ADD_##KIND, STORE_SET_##KIND, STORE_REMOVE_##KIND,
+#include "store/stored.def"
         _STORE_VERB_MAX,
 } StoreVerb;
 
+/* What a verb does not take is not looked at. */
 typedef struct StoreOperation {
         StoreVerb verb;
-        const char *node;  /* its iSCSI name */
-        const char *alias; /* NULL, "": none */
-        const char *
-                boot_id; /* of what ends with this boot of the host: sd_id128_get_boot() as 32 hex digits. NULL, "": persistent */
-        const char *drift_policy; /* "report", "enforce"; NULL, "": the service's */
-        const char *element_name;
-        const char *action; /* of a journal row: what was begun, and what is needed to end it */
-        const char *before;
-        const char *key; /* of a setting */
-        const char *value;
-        unsigned roles;      /* a set of 1 << role bits */
-        uint16_t role;       /* 2 initiator, 3 target */
-        bool enabled;        /* of a port; mind that it is false unless set */
-        uint64_t identifier; /* of a port, below 2^48; of a target port, its portal group tag, below 2^16 (RFC 7143 §13.9) */
-        uint64_t id;         /* of a portal group or a journal row, chosen by the caller: see store_image_next_group_id() */
-        IpAddress address;
-        /* TCP endpoints, or the addresses of an initiator port (then .port is 0). Endpoints that each host address has are
-         * members of groups too, without having been made; not so of group 0, whose members they are anyway: there it is
-         * -ENOENT. */
-        const Portal *portals;
+#define FIELD(type, name) type name;
+#include "store/stored.def"
+        const Portal *portals; /* TCP endpoints, or the addresses of an initiator port (then .port is 0) */
         size_t n_portals;
 } StoreOperation;
 
@@ -122,44 +103,13 @@ DEFINE_TRIVIAL_CLEANUP(StoreChange *, store_change_free);
  * refuses) or -ENOMEM. */
 int store_change_add(StoreChange *c, const StoreOperation *op);
 
-typedef struct StoreNode {
-        const char *name, *alias, *boot_id, *drift_policy;
-        unsigned roles;
-} StoreNode;
+/* Calls VISIT with the operation that would make each object: in the order of stored.def, each kind in the order of creation
+ * (settings: by key; ports: of their nodes, then by Identifier; journal rows: by id), portals in the order in which they were
+ * given. No text that the kind has is NULL. A negative return value ends the visit with it. */
+int store_image_visit(const StoreImage *image, int (*visit)(const StoreOperation *op, void *userdata), void *userdata);
 
-typedef struct StorePort {
-        const char *node;
-        uint16_t role;
-        bool enabled;
-        uint64_t identifier;
-        const Portal *portals;
-        size_t n_portals;
-} StorePort;
-
-typedef struct StoreAddress {
-        const IpAddress *address;
-        const char *element_name, *boot_id;
-} StoreAddress;
-
-/* Called by store_image_visit() for each object, those that others refer to first, in the order below; each kind in the order
- * of creation (settings: by key; ports: of their nodes, then by Identifier; journal rows: by id), portals in the order in
- * which they were given. A negative return value ends the visit with it. A function that is NULL is not called. */
-typedef struct StoreVisitor {
-        int (*setting)(const char *key, const char *value, void *userdata);
-        int (*portal_group)(uint64_t id, const char *element_name, void *userdata); /* but the built-in one */
-        int (*tcp_endpoint)(const Portal *portal, void *userdata);
-        int (*member)(uint64_t group, const Portal *portal, void *userdata);
-        int (*address)(const StoreAddress *address, void *userdata);
-        int (*node)(const StoreNode *node, void *userdata);
-        int (*port)(const StorePort *port, void *userdata);
-        int (*journal)(uint64_t id, const char *action, const char *before, void *userdata);
-} StoreVisitor;
-
-int store_image_visit(const StoreImage *image, const StoreVisitor *visitor, void *userdata);
-
-/* The lowest ids above all that were ever used (groups), or that are in use (journal). */
-uint64_t store_image_next_group_id(const StoreImage *image);
-uint64_t store_image_next_journal_id(const StoreImage *image);
+/* Of a kind whose ids the caller chooses: the lowest above all that were ever used (groups), or that are in use (journal). */
+uint64_t store_image_next_id(const StoreImage *image, StoredType kind);
 
 /* The state of the store. The last one is told when several followed each other before the loop came round. The results of the
  * commits that a state decided come after it.

@@ -99,75 +99,64 @@ Portal ip_portal(const char *text) {
         return p;
 }
 
-static int dump_setting(const char *key, const char *value, void *userdata) {
-        g_string_append_printf(userdata, "setting %s '%s'\n", key, value);
-        return 0;
+static const char *op_portal(const StoreOperation *op, char text[static PORTAL_TEXT_MAX]) {
+        g_assert_cmpuint(op->n_portals, ==, 1);
+        return portal_to_text(op->portals, text);
 }
 
-static int dump_portal_group(uint64_t id, const char *element_name, void *userdata) {
-        g_string_append_printf(userdata, "group %" G_GUINT64_FORMAT " '%s'\n", id, element_name);
-        return 0;
-}
-
-static int dump_tcp_endpoint(const Portal *p, void *userdata) {
-        char text[PORTAL_TEXT_MAX];
-
-        g_string_append_printf(userdata, "tcp %s\n", portal_to_text(p, text));
-        return 0;
-}
-
-static int dump_member(uint64_t group, const Portal *p, void *userdata) {
-        char text[PORTAL_TEXT_MAX];
-
-        g_string_append_printf(userdata, "member %" G_GUINT64_FORMAT " %s\n", group, portal_to_text(p, text));
-        return 0;
-}
-
-static int dump_address(const StoreAddress *a, void *userdata) {
-        char text[IP_ADDRESS_TEXT_MAX];
-
-        g_string_append_printf(userdata, "address %s '%s'%s%s\n", ip_address_to_text(a->address, text), a->element_name,
-                               a->boot_id[0] ? " boot " : "", a->boot_id);
-        return 0;
-}
-
-static int dump_node(const StoreNode *n, void *userdata) {
-        g_string_append_printf(userdata, "node %s '%s' %u%s%s%s%s\n", n->name, n->alias, n->roles, n->boot_id[0] ? " boot " : "",
-                               n->boot_id, n->drift_policy[0] ? " drift " : "", n->drift_policy);
-        return 0;
-}
-
-static int dump_port(const StorePort *port, void *userdata) {
-        g_string_append_printf(userdata, "port %s %u %012" G_GINT64_MODIFIER "X%s", port->node, port->role, port->identifier,
-                               port->enabled ? "" : " off");
-        for (size_t i = 0; i < port->n_portals; i++) {
+static void dump_port(const StoreOperation *op, GString *s) {
+        g_string_append_printf(s, "port %s %u %012" G_GINT64_MODIFIER "X%s", op->node, op->role, op->identifier,
+                               op->enabled ? "" : " off");
+        for (size_t i = 0; i < op->n_portals; i++) {
                 char text[PORTAL_TEXT_MAX];
 
-                g_string_append_printf(userdata, " %s", portal_to_text(&port->portals[i], text));
+                g_string_append_printf(s, " %s", portal_to_text(&op->portals[i], text));
         }
-        g_string_append_c(userdata, '\n');
-        return 0;
+        g_string_append_c(s, '\n');
 }
 
-static int dump_journal(uint64_t id, const char *action, const char *before, void *userdata) {
-        g_string_append_printf(userdata, "journal %" G_GUINT64_FORMAT " '%s' '%s'\n", id, action, before);
+static int dump(const StoreOperation *op, void *userdata) {
+        char text[PORTAL_TEXT_MAX], address[IP_ADDRESS_TEXT_MAX];
+        GString *s = userdata;
+
+        switch (op->verb) {
+        case STORE_ADD_SETTING:
+                g_string_append_printf(s, "setting %s '%s'\n", op->key, op->value);
+                break;
+        case STORE_ADD_PORTAL_GROUP:
+                g_string_append_printf(s, "group %" G_GUINT64_FORMAT " '%s'\n", op->id, op->element_name);
+                break;
+        case STORE_ADD_TCP_ENDPOINT:
+                g_string_append_printf(s, "tcp %s\n", op_portal(op, text));
+                break;
+        case STORE_ADD_MEMBER:
+                g_string_append_printf(s, "member %" G_GUINT64_FORMAT " %s\n", op->id, op_portal(op, text));
+                break;
+        case STORE_ADD_ADDRESS:
+                g_string_append_printf(s, "address %s '%s'%s%s\n", ip_address_to_text(&op->address, address), op->element_name,
+                                       op->boot_id[0] ? " boot " : "", op->boot_id);
+                break;
+        case STORE_ADD_NODE:
+                g_string_append_printf(s, "node %s '%s' %u%s%s%s%s\n", op->node, op->alias, op->roles,
+                                       op->boot_id[0] ? " boot " : "", op->boot_id, op->drift_policy[0] ? " drift " : "",
+                                       op->drift_policy);
+                break;
+        case STORE_ADD_PORT:
+                dump_port(op, s);
+                break;
+        case STORE_ADD_JOURNAL:
+                g_string_append_printf(s, "journal %" G_GUINT64_FORMAT " '%s' '%s'\n", op->id, op->action, op->before);
+                break;
+        default:
+                g_assert_not_reached();
+        }
         return 0;
 }
 
 char *image_dump(const StoreImage *image) {
-        static const StoreVisitor dump = {
-                .setting = dump_setting,
-                .portal_group = dump_portal_group,
-                .tcp_endpoint = dump_tcp_endpoint,
-                .member = dump_member,
-                .address = dump_address,
-                .node = dump_node,
-                .port = dump_port,
-                .journal = dump_journal,
-        };
         g_autoptr(GString) text = g_string_new(NULL);
 
-        g_assert_cmpint(store_image_visit(image, &dump, text), ==, 0);
+        g_assert_cmpint(store_image_visit(image, dump, text), ==, 0);
         return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
@@ -179,8 +168,8 @@ static void opened(Store *store, const StoreImage *image, void *userdata) {
         g_clear_pointer(&s->fault, g_free);
         g_free(s->image);
         s->image = image_dump(image);
-        s->next_group_id = store_image_next_group_id(image);
-        s->next_journal_id = store_image_next_journal_id(image);
+        s->next_group_id = store_image_next_id(image, STORED_PORTAL_GROUP);
+        s->next_journal_id = store_image_next_id(image, STORED_JOURNAL);
         if (s->store) {
                 g_assert_true(store == s->store);
                 g_assert_true(store_is_open(store));
@@ -310,15 +299,11 @@ int remove_node(TestStore *s, const char *name) {
 }
 
 int add_port(TestStore *s, const StorePort *port) {
-        return operation_commit(s, &(StoreOperation){
-                                           .verb = STORE_ADD_PORT,
-                                           .node = port->node,
-                                           .role = port->role,
-                                           .identifier = port->identifier,
-                                           .enabled = true,
-                                           .portals = port->portals,
-                                           .n_portals = port->n_portals,
-                                   });
+        StoreOperation op = *port;
+
+        op.verb = STORE_ADD_PORT;
+        op.enabled = true;
+        return operation_commit(s, &op);
 }
 
 int remove_port(TestStore *s, const char *node, uint64_t identifier) {
@@ -419,7 +404,7 @@ int raw_integer(sqlite3 *db, const char *sql) {
 static int add_target_port(TestStore *s, uint64_t tag, const char *first, const char *second) {
         Portal portals[] = { portal(first), portal(second) };
 
-        return add_port(s, &(StorePort){ .node = TARGET, .role = 3, .identifier = tag, .portals = portals, .n_portals = 2 });
+        return add_port(s, &(StoreOperation){ .node = TARGET, .role = 3, .identifier = tag, .portals = portals, .n_portals = 2 });
 }
 
 /* Several operations in one change. */
@@ -436,7 +421,7 @@ static int begin_journal(TestStore *s) {
                 { .verb = STORE_ADD_ADDRESS, .address = ip_portal("10.0.0.9").address, .element_name = "floating" },
                 { .verb = STORE_SET_NODE, .node = HOST, .alias = "the guest", .drift_policy = "enforce" },
                 { .verb = STORE_SET_PORT, .node = HOST, .identifier = 0x00023D000001, .enabled = false },
-                { .verb = STORE_SET_SETTING, .key = "drift-policy", .value = "report" },
+                { .verb = STORE_ADD_SETTING, .key = "drift-policy", .value = "report" },
                 { .verb = STORE_ADD_JOURNAL, .id = 7, .action = "delete", .before = "{}" },
         };
 
@@ -445,9 +430,9 @@ static int begin_journal(TestStore *s) {
 
 static int end_journal(TestStore *s) {
         const StoreOperation operations[] = {
-                { .verb = STORE_DROP_JOURNAL, .id = 7 },
+                { .verb = STORE_REMOVE_JOURNAL, .id = 7 },
                 { .verb = STORE_REMOVE_ADDRESS, .address = ip_portal("10.0.0.9").address },
-                { .verb = STORE_SET_SETTING, .key = "drift-policy", .value = "enforce" },
+                { .verb = STORE_ADD_SETTING, .key = "drift-policy", .value = "enforce" },
                 { .verb = STORE_SET_NODE, .node = HOST, .drift_policy = "" },
         };
 
@@ -467,7 +452,7 @@ int change_run(TestStore *s, unsigned i) {
                 return add_target_port(s, 1, "10.0.0.2:3260", "10.0.0.1:3260");
         case 3:
                 return add_port(
-                        s, &(StorePort){
+                        s, &(StoreOperation){
                                    .node = HOST, .role = 2, .identifier = 0x00023D000001, .portals = &address, .n_portals = 1 });
         case 4:
                 return add_target_port(s, 2, "10.0.0.3:3260", "[::1]:860");

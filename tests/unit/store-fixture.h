@@ -63,6 +63,8 @@ int operation_commit(TestStore *s, const StoreOperation *op);
 
 StoreChange *change_of(const StoreOperation *op);
 
+typedef StoreOperation StorePort; /* a port to add: it is enabled, and the verb need not be set */
+
 /* Single changes, as the service makes them. */
 int add_node(TestStore *s, const char *name, const char *alias, unsigned roles);
 int remove_node(TestStore *s, const char *name);

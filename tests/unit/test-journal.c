@@ -109,10 +109,10 @@ static void test_removals(void) {
                 g_assert_cmpstr(after, ==, before);
                 marked = marks(later);
                 g_assert_cmpstr(marked, ==, cases[i].marks);
-                g_assert_cmpuint(later->context.next_journal_id, >, ROW);
+                g_assert_cmpuint(later->context.next_ids[STORED_JOURNAL], >, ROW);
 
                 /* It can be begun again, under another row, and then taken out of the store for good. */
-                g_assert_true(later->context.next_journal_id == ROW + 1);
+                g_assert_true(later->context.next_ids[STORED_JOURNAL] == ROW + 1);
         }
 }
 

@@ -324,7 +324,7 @@ static void test_bounds(void) {
 
                 for (unsigned k = 0; k < STORE_GROUP_OPERATIONS_MAX + 1; k++)
                         g_assert_cmpint(
-                                store_change_add(c, &(StoreOperation){ .verb = STORE_SET_SETTING, .key = "k", .value = value }),
+                                store_change_add(c, &(StoreOperation){ .verb = STORE_ADD_SETTING, .key = "k", .value = value }),
                                 ==, 0);
                 (void) queue_change(s, c, i, STORE_NOW);
         }

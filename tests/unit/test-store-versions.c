@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Files of other versions, and files that come back from a backup: brought to this version with nothing lost, or refused as
- * they are. */
+ * they are. And the statements on the tables of this version. */
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -14,6 +14,7 @@
 #include "store-faults.h"
 #include "store-fixture.h"
 #include "store/migrations.h"
+#include "store/stored.h"
 
 /* What a service of version 1 may have left, and what it is to a service of today. */
 static const char version_1_content[] =
@@ -469,6 +470,41 @@ static void test_looked_at_again(void) {
         directory_remove(directory);
 }
 
+static void assert_values_known(Database *d, const char *sql) {
+        Prepared p;
+        int n = 0;
+
+        if (!sql)
+                return;
+
+        g_test_message("%s", sql);
+        g_assert_cmpint(prepared_new(d, sql, 0, &p), ==, 0);
+        for (size_t v = 0; v < STORE_VALUES; v++)
+                n += (p.parameters[v] > 0) + (p.columns[v] > 0);
+        g_assert_cmpint(n, ==, sqlite3_bind_parameter_count(p.statement) + sqlite3_column_count(p.statement));
+        g_assert_cmpint(sqlite3_finalize(p.statement), ==, SQLITE_OK);
+}
+
+/* What the statements of stored.def name, in parameters and columns, are values of an operation: others would be NULL or left. */
+static void test_statements(void) {
+        char *directory = directory_new();
+        TestStore *s = directory_open(directory);
+        Database d = { .db = raw_open(directory) };
+
+        for (StoreVerb v = 0; v < _STORE_VERB_MAX; v++)
+                for (size_t i = 0; verb_steps(v) && i < STORE_STEPS_MAX; i++)
+                        assert_values_known(&d, verb_steps(v)[i].sql);
+        for (StoredType t = 0; t < _STORED_MAX; t++) {
+                g_assert_true(!stored_kinds[t].load || stored_kinds[t].add->sql); /* an image is what would make it */
+                assert_values_known(&d, stored_kinds[t].load);
+                assert_values_known(&d, stored_kinds[t].load_portals);
+        }
+
+        database_disconnect(&d);
+        test_store_close(s);
+        directory_remove(directory);
+}
+
 int main(int argc, char **argv) {
         int r;
 
@@ -490,6 +526,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/store-versions/restored-version-1", test_restored_version_1);
         g_test_add_func("/store-versions/marks", test_marks);
         g_test_add_func("/store-versions/looked-at-again", test_looked_at_again);
+        g_test_add_func("/store-versions/statements", test_statements);
         r = g_test_run();
 
         states_free();

@@ -93,25 +93,32 @@ static void test_order(void) {
         directory_remove(directory);
 }
 
-static int stop_at_node(const StoreNode *node, void *userdata) {
+static int count(const StoreOperation *op, void *userdata) {
         (*(unsigned *) userdata)++;
-        return -ECANCELED;
+        return 0;
 }
 
+static int stop_at_node(const StoreOperation *op, void *userdata) {
+        (void) count(op, userdata);
+        return op->verb == STORE_ADD_NODE ? -ECANCELED : 0;
+}
+
+/* At the first node, behind which there are ports and more. */
 static void test_visit_stops(void) {
-        static const StoreVisitor stop = { .node = stop_at_node }, nothing = {};
         char *directory = directory_new();
         TestStore *s = directory_open(directory);
         Database d = { .db = raw_open(directory) };
         StoreImage *image = NULL;
-        unsigned n = 0;
+        unsigned n = 0, n_all = 0;
 
         for (unsigned i = 0; i < n_changes - 1; i++)
                 g_assert_cmpint(change_run(s, i), ==, 0);
         g_assert_cmpint(database_load(&d, &image), ==, 0);
-        g_assert_cmpint(store_image_visit(image, &stop, &n), ==, -ECANCELED);
-        g_assert_cmpuint(n, ==, 1);
-        g_assert_cmpint(store_image_visit(image, &nothing, NULL), ==, 0);
+        g_assert_cmpint(store_image_visit(image, count, &n_all), ==, 0);
+        g_assert_cmpuint(n_all, ==, image->objects->n);
+        g_assert_cmpint(store_image_visit(image, stop_at_node, &n), ==, -ECANCELED);
+        g_assert_cmpuint(n, <, n_all);
+        g_assert_cmpint(image->objects->operations[n - 1]->verb, ==, STORE_ADD_NODE);
 
         image_free(image);
         database_disconnect(&d);
@@ -289,6 +296,8 @@ static void test_refusals_of_settings(void) {
                 StoreOperation operation;
         } cases[] = {
                 { -EINVAL, { .verb = _STORE_VERB_MAX } },
+                { -EINVAL, { .verb = STORE_SET_PORTAL_GROUP, .id = 1, .element_name = "x" } }, /* there is no such verb */
+                { -EINVAL, { .verb = STORE_REMOVE_SETTING, .key = "key" } },
                 { -EINVAL, { .verb = STORE_ADD_ADDRESS } },
                 { -EEXIST, { .verb = STORE_ADD_ADDRESS, .address = address } },
                 { -EEXIST, { .verb = STORE_ADD_ADDRESS, .address = other, .boot_id = "x" } },
@@ -305,15 +314,15 @@ static void test_refusals_of_settings(void) {
                 { -EEXIST, { .verb = STORE_ADD_JOURNAL, .id = 1, .action = "x", .before = "x" } },
                 { -EEXIST, { .verb = STORE_ADD_JOURNAL, .id = 0, .action = "x", .before = "x" } },
                 { -EEXIST, { .verb = STORE_ADD_JOURNAL, .id = 2, .action = "x" } },
-                { -ENOENT, { .verb = STORE_DROP_JOURNAL, .id = 2 } },
-                { -EEXIST, { .verb = STORE_SET_SETTING, .key = "key" } },
-                { -EEXIST, { .verb = STORE_SET_SETTING, .value = "value" } },
+                { -ENOENT, { .verb = STORE_REMOVE_JOURNAL, .id = 2 } },
+                { -EEXIST, { .verb = STORE_ADD_SETTING, .key = "key" } },
+                { -EEXIST, { .verb = STORE_ADD_SETTING, .value = "value" } },
                 { 0, { .verb = STORE_ADD_ADDRESS, .address = other, .boot_id = boot } },
                 { 0, { .verb = STORE_ADD_NODE, .node = "new", .roles = 8, .boot_id = boot, .drift_policy = "report" } },
                 { 0, { .verb = STORE_SET_NODE, .node = NODE, .drift_policy = "enforce" } },
                 { 0, { .verb = STORE_SET_PORT, .node = NODE, .identifier = 1 } },
                 { 0, { .verb = STORE_ADD_JOURNAL, .id = 2, .action = "x", .before = "" } },
-                { 0, { .verb = STORE_SET_SETTING, .key = "key", .value = "" } },
+                { 0, { .verb = STORE_ADD_SETTING, .key = "key", .value = "" } },
         };
         char *directory = directory_new();
         TestStore *s = directory_open(directory);
@@ -442,7 +451,7 @@ static void test_ids(void) {
 
                 s = directory_open(directory);
                 g_assert_cmpuint(s->next_journal_id, ==, 10);
-                g_assert_cmpint(operation_commit(s, &(StoreOperation){ .verb = STORE_DROP_JOURNAL, .id = 9 }), ==, 0);
+                g_assert_cmpint(operation_commit(s, &(StoreOperation){ .verb = STORE_REMOVE_JOURNAL, .id = 9 }), ==, 0);
                 test_store_close(s);
         }
 

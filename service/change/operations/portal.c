@@ -152,7 +152,7 @@ static int create_group_unstore(const Operation *o, StoreChange *change) {
 }
 
 static int create_group_settle(Operation *o, Context *c) {
-        c->next_group_id = o->number + 1;
+        c->next_ids[STORED_PORTAL_GROUP] = o->number + 1;
         return model_add_portal_group(c->model, o->number, o->text, &o->group);
 }
 
@@ -179,7 +179,8 @@ int plan_create_portal_group(Plan *p, const char *element_name) {
         o = plan_append(p, &create_group);
         if (!o)
                 return -ENOMEM;
-        o->number = p->context->next_group_id; /* taken when the group is there: the lock keeps others from it until then */
+        /* Taken when the group is there: the lock keeps others from it until then. */
+        o->number = p->context->next_ids[STORED_PORTAL_GROUP];
         o->text = strdup(element_name);
         return o->text ? 0 : -ENOMEM;
 }

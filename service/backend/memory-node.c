@@ -418,7 +418,6 @@ static Refusal restore_contents(Memory *m, MemoryNode *n, const BackendItem *ite
 static Refusal (*const operations[_VERB_MAX])(Memory *m, MemoryNode *n, const BackendItem *item, char **ret_why) = {
 #define VERB(id, function, ...) [VERB_##id] = function,
 #include "common/verbs.def"
-#undef VERB
 };
 
 Refusal memory_do(Memory *m, MemoryNode *n, const BackendItem *item, char **ret_why) {

@@ -7,7 +7,6 @@
 static const VerbInfo verbs[_VERB_MAX] = {
 #define VERB(id, function, name, takes, effect, refusals) [VERB_##id] = { name, takes, effect, (refusals) | VERB_REFUSALS_ANY },
 #include "common/verbs.def"
-#undef VERB
 };
 
 const VerbInfo *verb_info(Verb v) {

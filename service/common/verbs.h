@@ -29,7 +29,6 @@
 typedef enum Verb {
 #define VERB(id, ...) VERB_##id,
 #include "common/verbs.def"
-#undef VERB
         _VERB_MAX,
 } Verb;
 

@@ -518,7 +518,6 @@ static bool restore_contents(Work *w, const Operation *o, bool half) {
 static bool (*const operations[_VERB_MAX])(Work *w, const Operation *o, bool half) = {
 #define VERB(id, function, ...) [VERB_##id] = function,
 #include "common/verbs.def"
-#undef VERB
 };
 
 /* Taking back */

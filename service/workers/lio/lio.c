@@ -21,7 +21,6 @@ static const struct {
 } operations[_VERB_MAX] = {
 #define VERB(id, function, ...) [VERB_##id] = { lio_decide_##function, lio_act_##function },
 #include "common/verbs.def"
-#undef VERB
 };
 
 static bool has_verb(Verb verb) {

@@ -15,4 +15,3 @@ typedef int (*lio_act_t)(LioCall *c, const Operation *op);
         int lio_decide_##function(LioCall *c, const Operation *op, Report *report, Texts *warnings); \
         int lio_act_##function(LioCall *c, const Operation *op);
 #include "common/verbs.def"
-#undef VERB

@@ -37,7 +37,7 @@ static int show_help(void) {
                "                                      show it, or put it right too (default: report)\n"
                "     --new-store                      set the store aside, begin an empty one and end; stop the service before\n"
                "     --log-level=debug|info|warning|error   (default: info)\n",
-               LIMIT_PORTS_CEILING, LIMIT_PORTS_DEFAULT);
+               LIMIT_PORTS_CEILING, limits_default.ports);
         return 0;
 }
 
@@ -262,7 +262,7 @@ int main(int argc, char *argv[]) {
                 .state_directory = getenv("STATE_DIRECTORY"),
                 .backend_deadline_usec = 10 * USEC_PER_SEC,
                 .authorization_deadline_usec = AUTHORITY_DEADLINE_USEC,
-                .max_ports = LIMIT_PORTS_DEFAULT,
+                .max_ports = limits_default.ports,
                 .drift = DRIFT_REPORT,
         };
         bool new_store = false;

@@ -291,12 +291,8 @@ static int setup_context(Manager *m) {
         sd_id128_t boot;
         int r;
 
-        c->abilities.max.nodes = LIMIT_NODES;
+        c->abilities.max = limits_default;
         c->abilities.max.ports = m->options->max_ports;
-        c->abilities.max.bytes = LIMIT_BYTES;
-        c->abilities.max.portals_per_port = LIMIT_PORTALS_PER_PORT;
-        c->abilities.max.tcp_endpoints = LIMIT_TCP_ENDPOINTS;
-        c->abilities.max.portal_groups = LIMIT_PORTAL_GROUPS;
 
         if (gethostname(name, sizeof(name)) < 0)
                 return log_error_errno(-errno, "Failed to read the name of this host");

@@ -406,7 +406,7 @@ static int add_foreign_port(Context *c, Node *n, const ObservedPort *o) {
 
         if (!portals)
                 return -ENOMEM;
-        if (model_counts(c->model)->ports >= c->abilities.max.ports)
+        if (limit_is_reached(c->model, &c->abilities, OBJECT_PORT))
                 return -EDQUOT;
 
         for (size_t i = 0; i < o->n_portals; i++)
@@ -441,7 +441,7 @@ static void show_foreign_port(Context *c, Node *n, const ObservedPort *o) {
 static int add_foreign_node(Context *c, const char *name, Node **ret) {
         int r;
 
-        if (model_counts(c->model)->nodes >= c->abilities.max.nodes)
+        if (limit_is_reached(c->model, &c->abilities, OBJECT_NODE))
                 return -EDQUOT;
         r = model_add_node(c->model, name, "", ROLE_BIT(ROLE_TARGET), false, ret);
         if (r < 0)

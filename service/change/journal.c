@@ -277,7 +277,7 @@ void journal_paid(Context *c, Port *port) {
         uint64_t id = port->owed_row;
 
         port->owed_row = 0;
-        for (Node *n = model_first_node(c->model); n; n = n->hh_name.next)
+        for (Node *n = model_first_node(c->model); n; n = n->hh.next)
                 for (const Port *p = n->ports; p; p = p->next_of_node)
                         if (p->owed_row == id)
                                 return;

@@ -80,34 +80,10 @@ static int load(const StoreOperation *op, void *userdata) {
         }
 }
 
-/* Takes everything out but the addresses of the host. What other programs have in the kernel goes too: it may be what the store
- * calls ours. The look that follows sees it again. */
-static void unload(Context *c) {
-        TcpEndpoint *t, *next_tcp;
-        PortalGroup *g, *next_group;
-        IpEndpoint *ip, *next_ip;
-
-        while (model_first_node(c->model))
-                model_remove_node(c->model, model_first_node(c->model));
-        for (t = model_first_tcp_endpoint(c->model); t; t = next_tcp) {
-                next_tcp = t->hh.next;
-                if (!t->automatic)
-                        model_remove_tcp_endpoint(c->model, t);
-        }
-        for (g = model_first_portal_group(c->model); g; g = next_group) {
-                next_group = g->hh.next;
-                if (g->id != 0)
-                        model_remove_portal_group(c->model, g);
-        }
-        for (ip = model_first_ip_endpoint(c->model); ip; ip = next_ip) {
-                next_ip = ip->hh.next;
-                if (ip->declared)
-                        model_undeclare_address(c->model, ip);
-        }
-}
-
 int context_load(Context *c, const StoreImage *image) {
-        unload(c);
+        /* What other programs have in the kernel goes too: it may be what the store calls ours. The look that follows sees it
+         * again. */
+        model_reset(c->model);
         for (StoredType kind = 0; kind < _STORED_MAX; kind++)
                 c->next_ids[kind] = store_image_next_id(image, kind);
         return store_image_visit(image, load, c);

@@ -331,7 +331,7 @@ static void list_done(Reconciler *r) {
         Job *j, *next;
 
         /* Those that we have are looked at whether or not they were listed; those of others that are gone, too. */
-        for (Node *n = model_first_node(r->context->model); n; n = n->hh_name.next)
+        for (Node *n = model_first_node(r->context->model); n; n = n->hh.next)
                 if (n->object.path)
                         reconciler_queue(r, n->name, 0);
         HASH_ITER(hh, r->jobs, j, next)

@@ -5,9 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "model/endpoint.h"
+#include "model/ip-endpoint.h"
 #include "model/node.h"
 #include "model/private.h"
+#include "model/tcp-endpoint.h"
 
 /* BindsTo and ListeningOn of the port. */
 static size_t size_of_binding(const Binding *b) {

@@ -6,11 +6,12 @@
 #include <string.h>
 
 #include "common/macro.h"
-#include "model/endpoint.h"
-#include "model/portal-group.h"
+#include "model/ip-endpoint.h"
 #include "model/object.h"
+#include "model/portal-group.h"
 #include "model/private.h"
 #include "model/state.h"
+#include "model/tcp-endpoint.h"
 
 static void port_follow_address(Model *m, Port *p, const char *also) {
         ObjectState before = p->state;
@@ -169,7 +170,7 @@ int model_declare_address(Model *m, const IpAddress *a, const char *element_name
                 return r;
 
         ip->declared = true;
-        m->counts.declared_addresses++;
+        m->counts.ip_endpoints++;
         if (name)
                 ip_set_element_name(m, ip, TAKE_PTR(name));
         if (ip->present) {
@@ -187,11 +188,16 @@ void model_undeclare_address(Model *m, IpEndpoint *ip) {
         bool named = ip->element_name;
 
         ip->declared = false;
-        m->counts.declared_addresses--;
+        m->counts.ip_endpoints--;
         ip_set_element_name(m, ip, NULL);
 
         if (ip->present)
                 ip_tell_declared(m, ip, named);
         else
                 ip_disappear(m, ip);
+}
+
+void ip_endpoint_reset(Model *m, IpEndpoint *ip) {
+        if (ip->declared)
+                model_undeclare_address(m, ip);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The kinds of objects and associations as data. What can be done with each is in the file of its name. */
+/* The kinds of objects and associations as data. kinds.def lists the kinds; what can be done with each is in the file of its
+ * name. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,11 +16,8 @@ typedef struct Model Model;
 
 typedef enum ObjectType {
         OBJECT_SERVICE,
-        OBJECT_NODE,
-        OBJECT_PORT,
-        OBJECT_TCP_ENDPOINT,
-        OBJECT_IP_ENDPOINT,
-        OBJECT_PORTAL_GROUP,
+#define KIND(ENUM, ...) OBJECT_##ENUM,
+#include "model/kinds.def"
         _OBJECT_TYPE_MAX,
 } ObjectType;
 
@@ -43,11 +41,8 @@ typedef enum ObjectState {
 } ObjectState;
 
 typedef struct Service Service;
-typedef struct Node Node;
-typedef struct Port Port;
-typedef struct TcpEndpoint TcpEndpoint;
-typedef struct IpEndpoint IpEndpoint;
-typedef struct PortalGroup PortalGroup;
+#define KIND(ENUM, Type, ...) typedef struct Type Type;
+#include "model/kinds.def"
 typedef struct Binding Binding;
 typedef struct Membership Membership;
 
@@ -101,7 +96,7 @@ struct Node {
         bool going;                      /* is being removed: its state does not matter any more */
         uint64_t tag_hint;               /* no tag below is free, except 0 */
         uint64_t isid_hint;
-        UT_hash_handle hh_name, hh_alias;
+        UT_hash_handle hh /* by name */, hh_alias;
 };
 
 /* iSCSIProtocolEndpoint */
@@ -190,6 +185,7 @@ struct IpEndpoint {
 
 /* SystemSpecificCollection: a portal group */
 struct PortalGroup {
+#define SIZE_OF_GROUP_PATH 72u /* of a number, or "default"; see size.h */
         Object object;
         uint64_t id; /* 0: the built-in group "default" */
         char *element_name;

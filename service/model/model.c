@@ -34,14 +34,10 @@ Model *model_free(Model *m) {
 
         m->telling = false;
 
-        while (m->nodes)
-                model_remove_node(m, m->nodes);
-        while (m->tcp_endpoints)
-                tcp_endpoint_free(m, m->tcp_endpoints);
-        while (m->ip_endpoints)
-                ip_endpoint_free(m, m->ip_endpoints);
-        while (m->portal_groups)
-                portal_group_free(m, m->portal_groups);
+#define KIND(ENUM, Type, name, names, ...) \
+        while (m->names)                   \
+                model_remove_##name(m, m->names);
+#include "model/kinds.def"
 
         for (size_t i = 0; i < ELEMENTSOF(m->service.notices); i++)
                 free(m->service.notices[i]);
@@ -50,26 +46,21 @@ Model *model_free(Model *m) {
         return NULL;
 }
 
+void model_reset(Model *m) {
+#define KIND(ENUM, Type, name, names, ...)             \
+        for (Type *o = m->names, *next; o; o = next) { \
+                next = o->hh.next;                     \
+                name##_reset(m, o);                    \
+        }
+#include "model/kinds.def"
+}
+
 void model_set_telling(Model *m, bool telling) {
         m->telling = telling;
 }
 
 const ModelCounts *model_counts(const Model *m) {
         return &m->counts;
-}
-
-void model_remove_node(Model *m, Node *n) {
-        n->going = true;
-        while (n->ports)
-                model_remove_port(m, n->ports);
-
-        node_free(m, n);
-}
-
-void model_remove_portal_group(Model *m, PortalGroup *g) {
-        while (g->members)
-                model_remove_member(m, g, g->members->tcp);
-        portal_group_free(m, g);
 }
 
 void model_set_node_managed(Model *m, Node *n, bool managed) {

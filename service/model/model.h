@@ -13,8 +13,8 @@
 
 #include "common/macro.h"
 #include "model/binding.h"
-#include "model/endpoint.h"
 #include "model/host-address.h"
+#include "model/ip-endpoint.h"
 #include "model/node.h"
 #include "model/object.h"
 #include "model/port.h"
@@ -22,6 +22,7 @@
 #include "model/service.h"
 #include "model/size.h"
 #include "model/state.h"
+#include "model/tcp-endpoint.h"
 
 /* A new model has the built-in portal group. Returns NULL without memory. */
 Model *model_new(const ModelListener *listener, void *userdata);
@@ -33,6 +34,8 @@ void model_set_telling(Model *m, bool telling);
 
 const ModelCounts *model_counts(const Model *m);
 
-void model_remove_node(Model *m, Node *n);                    /* its ports go first */
-void model_remove_portal_group(Model *m, PortalGroup *g);     /* its members leave it first */
+/* Takes everything out but what the service made unasked: the addresses of the host, the endpoints that these have, and the
+ * built-in portal group. What other programs made goes too. */
+void model_reset(Model *m);
+
 void model_set_node_managed(Model *m, Node *n, bool managed); /* its ports too; they are desired as they are then */

@@ -19,7 +19,7 @@ static size_t size_of_node(const Node *n) {
 Node *model_find_node(Model *m, const char *name) {
         Node *n;
 
-        HASH_FIND(hh_name, m->nodes, name, strlen(name), n);
+        HASH_FIND(hh, m->nodes, name, strlen(name), n);
         return n;
 }
 
@@ -28,10 +28,6 @@ Node *model_find_node_by_alias(Model *m, const char *alias) {
 
         HASH_FIND(hh_alias, m->aliases, alias, strlen(alias), n);
         return n;
-}
-
-Node *model_first_node(Model *m) {
-        return m->nodes;
 }
 
 static void node_done(Node *n) {
@@ -65,7 +61,7 @@ int model_add_node(Model *m, const char *name, const char *alias, unsigned roles
                 return -ENOMEM;
         }
 
-        HASH_ADD_KEYPTR(hh_name, m->nodes, n->name, strlen(n->name), n);
+        HASH_ADD_KEYPTR(hh, m->nodes, n->name, strlen(n->name), n);
         if (n->alias[0])
                 HASH_ADD_KEYPTR(hh_alias, m->aliases, n->alias, strlen(n->alias), n);
         m->counts.nodes++;
@@ -79,14 +75,23 @@ int model_publish_node(Model *m, Node *n) {
         return object_publish(m, &n->object);
 }
 
-void node_free(Model *m, Node *n) {
+void model_remove_node(Model *m, Node *n) {
+        n->going = true;
+        while (n->ports)
+                model_remove_port(m, n->ports);
+
         object_retract(m, &n->object);
-        HASH_DELETE(hh_name, m->nodes, n);
+        HASH_DELETE(hh, m->nodes, n);
         if (n->alias[0])
                 HASH_DELETE(hh_alias, m->aliases, n);
         m->counts.nodes--;
         m->counts.bytes -= size_of_node(n);
         node_done(n);
+}
+
+/* Nobody made a node but a caller or another program. */
+void node_reset(Model *m, Node *n) {
+        model_remove_node(m, n);
 }
 
 int model_set_node_alias(Model *m, Node *n, const char *alias) {

@@ -10,7 +10,6 @@
 
 Node *model_find_node(Model *m, const char *name);
 Node *model_find_node_by_alias(Model *m, const char *alias);
-Node *model_first_node(Model *m); /* all, published or not: the next one is in hh_name.next */
 
 /* Name and alias are copied. 0, -EEXIST or -ENOMEM. */
 int model_add_node(Model *m, const char *name, const char *alias, unsigned roles, bool managed, Node **ret);
@@ -19,6 +18,5 @@ int model_set_node_alias(Model *m, Node *n, const char *alias); /* 0, -EEXIST or
 void model_set_node_drift_policy(Model *m, Node *n, DriftPolicy policy);
 void model_set_node_persistent(Model *m, Node *n, bool persistent);
 
-/* For the model's own files: takes out a node that has no ports, and what its path adds to the size of a message. */
-void node_free(Model *m, Node *n);
+/* For the model's own files: what its path adds to the size of a message. */
 size_t size_of_node_path(const Node *n);

@@ -50,3 +50,9 @@ Object *model_find_object(Model *m, const char *path) {
 Object *model_first_object(Model *m) {
         return m->objects;
 }
+
+#define KIND(ENUM, Type, name, names, ...)   \
+        Type *model_first_##name(Model *m) { \
+                return m->names;             \
+        }
+#include "model/kinds.def"

@@ -17,6 +17,13 @@ typedef struct ModelListener {
 Object *model_find_object(Model *m, const char *path); /* published ones alone */
 Object *model_first_object(Model *m);                  /* all published objects, through object->hh.next */
 
+/* model_first_node() and so on for each kind: all of it, published or not; the next one is in hh.next. model_remove_node(): takes
+ * one out, with all that is in it and what it alone was the reason for. Nothing else may refer to it any more. */
+#define KIND(ENUM, Type, name, ...)         \
+        Type *model_first_##name(Model *m); \
+        void model_remove_##name(Model *m, Type *o);
+#include "model/kinds.def"
+
 /* For the model's own files. */
 int object_publish(Model *m, Object *o);  /* is published already: 0 */
 void object_retract(Model *m, Object *o); /* is not published: nothing */

@@ -7,12 +7,13 @@
 
 #include "common/macro.h"
 #include "model/binding.h"
-#include "model/endpoint.h"
+#include "model/ip-endpoint.h"
 #include "model/node.h"
-#include "model/portal-group.h"
 #include "model/object.h"
+#include "model/portal-group.h"
 #include "model/private.h"
 #include "model/state.h"
+#include "model/tcp-endpoint.h"
 
 #define ISID_FIRST 0x800000000001ull /* T = 10b (random), A = 0, the rest a number that the service counts up */
 #define ISID_LAST 0x80FFFFFFFFFFull
@@ -172,6 +173,11 @@ void model_remove_port(Model *m, Port *p) {
         }
 
         port_free(m, p);
+}
+
+/* As of a node. */
+void port_reset(Model *m, Port *p) {
+        model_remove_port(m, p);
 }
 
 int model_reserve_binding(Model *m, Port *p, const Portal *portal, Binding **ret) {

@@ -7,6 +7,7 @@
 
 #include "model/object.h"
 #include "model/private.h"
+#include "model/tcp-endpoint.h"
 
 static size_t size_of_portal_group(const PortalGroup *g) {
         return SIZE_OF_OBJECT + SIZE_OF_GROUP_PATH + strlen(g->element_name);
@@ -19,11 +20,7 @@ PortalGroup *model_find_portal_group(Model *m, uint64_t id) {
         return g;
 }
 
-PortalGroup *model_first_portal_group(Model *m) {
-        return m->portal_groups;
-}
-
-void portal_group_free(Model *m, PortalGroup *g) {
+static void portal_group_free(Model *m, PortalGroup *g) {
         object_retract(m, &g->object);
         m->counts.bytes -= size_of_portal_group(g);
         HASH_DELETE(hh, m->portal_groups, g);
@@ -64,4 +61,33 @@ int model_add_portal_group(Model *m, uint64_t id, const char *element_name, Port
 
         *ret = g;
         return 0;
+}
+
+void model_remove_portal_group(Model *m, PortalGroup *g) {
+        while (g->members)
+                model_remove_member(m, g, g->members->tcp);
+        portal_group_free(m, g);
+}
+
+/* The built-in one is the service's. */
+void portal_group_reset(Model *m, PortalGroup *g) {
+        if (g->id != 0)
+                model_remove_portal_group(m, g);
+}
+
+int model_add_member_by_portal(Model *m, PortalGroup *g, const Portal *portal) {
+        TcpEndpoint *t;
+        int r;
+
+        if (!g)
+                return -ENOENT;
+
+        r = endpoint_acquire_tcp(m, portal, true, model_find_portal_group(m, 0), &t);
+        if (r < 0)
+                return r;
+
+        r = model_add_member(m, g, t);
+        if (r < 0)
+                endpoint_release_tcp(m, t);
+        return r;
 }

@@ -15,15 +15,18 @@ struct Model {
         ModelCounts counts;
 
         Service service;
-        Object *objects; /* published, by path */
-        Node *nodes;     /* by name */
-        Node *aliases;   /* those that have one */
-        Port *ports;
+        Object *objects;   /* published, by path */
+        Node *aliases;     /* those that have one */
         Binding *bindings; /* of target ports */
-        TcpEndpoint *tcp_endpoints;
-        IpEndpoint *ip_endpoints;
-        PortalGroup *portal_groups;
+
+        /* All of a kind, through hh. */
+#define KIND(ENUM, Type, name, names, ...) Type *names;
+#include "model/kinds.def"
 };
+
+/* Takes back what callers and other programs made of O: see model_reset(). What nobody but the service made stays. */
+#define KIND(ENUM, Type, name, ...) void name##_reset(Model *m, Type *o);
+#include "model/kinds.def"
 
 /* Doubly linked lists: NEXT leads on, LINK is what points here. */
 #define LIST_ADD(head, item, next, link)              \

@@ -13,18 +13,18 @@
 #include <stddef.h>
 
 typedef struct ModelCounts {
-        unsigned nodes, ports, tcp_endpoints /* made by method */, portal_groups /* made by method */;
-        unsigned declared_addresses;
+        /* Of TCP endpoints and portal groups those made by method, of IP endpoints those declared. */
+#define KIND(ENUM, Type, name, names, ...) unsigned names;
+#include "model/kinds.def"
         size_t bytes;           /* what the objects that callers made take at most when they are told in one message */
         size_t automatic_bytes; /* the same of what the service made unasked: it is not held against callers */
 } ModelCounts;
 
 /* For the model's own files. */
-#define SIZE_OF_PATH_ROOT 48u  /* "/org/iscsi/ConfigurationService/portal_group/", and the array's padding */
-#define SIZE_OF_PORT 530u      /* interfaces, property names, numbers, short texts and all paddings of a port */
-#define SIZE_OF_OBJECT 700u    /* the same of the others */
-#define SIZE_OF_PORT_PATH 24u  /* "/endpoint/000000000001" */
-#define SIZE_OF_GROUP_PATH 72u /* a number, or "default" */
+#define SIZE_OF_PATH_ROOT 48u /* "/org/iscsi/ConfigurationService/portal_group/", and the array's padding */
+#define SIZE_OF_PORT 530u     /* interfaces, property names, numbers, short texts and all paddings of a port */
+#define SIZE_OF_OBJECT 700u   /* the same of the others */
+#define SIZE_OF_PORT_PATH 24u /* "/endpoint/000000000001" */
 
 /* Of a name as an element of an object path. */
 size_t size_of_element(const char *name);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "model/endpoint.h"
+#include "model/tcp-endpoint.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "common/macro.h"
-#include "model/portal-group.h"
+#include "model/ip-endpoint.h"
 #include "model/object.h"
 #include "model/private.h"
 
@@ -18,10 +18,6 @@ static size_t size_of_tcp_endpoint(const TcpEndpoint *t) {
 /* What the service made unasked is not held against callers. */
 static size_t *bytes_of_tcp_endpoint(Model *m, const TcpEndpoint *t) {
         return t->automatic ? &m->counts.automatic_bytes : &m->counts.bytes;
-}
-
-size_t size_of_ip_endpoint(const IpEndpoint *ip) {
-        return SIZE_OF_OBJECT + SIZE_OF_PATH_ROOT + size_of_element(ip->name) + (ip->element_name ? strlen(ip->element_name) : 0);
 }
 
 /* MemberOfCollection of the endpoint. */
@@ -40,23 +36,6 @@ TcpEndpoint *model_find_tcp_endpoint(Model *m, const Portal *portal) {
         portal_to_text(portal, text);
         HASH_FIND_STR(m->tcp_endpoints, text, t);
         return t;
-}
-
-IpEndpoint *model_find_ip_endpoint(Model *m, const IpAddress *address) {
-        char text[IP_ADDRESS_TEXT_MAX];
-        IpEndpoint *ip;
-
-        ip_address_to_text(address, text);
-        HASH_FIND_STR(m->ip_endpoints, text, ip);
-        return ip;
-}
-
-TcpEndpoint *model_first_tcp_endpoint(Model *m) {
-        return m->tcp_endpoints;
-}
-
-IpEndpoint *model_first_ip_endpoint(Model *m) {
-        return m->ip_endpoints;
 }
 
 static int membership_new(Model *m, PortalGroup *g, TcpEndpoint *t) {
@@ -80,7 +59,7 @@ static void membership_free(Model *m, Membership *e) {
         free(e);
 }
 
-void tcp_endpoint_free(Model *m, TcpEndpoint *t) {
+static void tcp_endpoint_free(Model *m, TcpEndpoint *t) {
         object_retract(m, &t->object);
         while (t->groups) {
                 PortalGroup *g = t->groups->group;
@@ -99,20 +78,6 @@ void tcp_endpoint_free(Model *m, TcpEndpoint *t) {
         free(t);
 }
 
-void ip_endpoint_free(Model *m, IpEndpoint *ip) {
-        object_retract(m, &ip->object);
-        m->counts.automatic_bytes -= size_of_ip_endpoint(ip);
-        HASH_DELETE(hh, m->ip_endpoints, ip);
-        free(ip->name);
-        free(ip->element_name);
-        free(ip);
-}
-
-void endpoint_release_ip(Model *m, IpEndpoint *ip) {
-        if (!ip_endpoint_is_known(ip) && !ip->tcp_endpoints && !ip->bound_by)
-                ip_endpoint_free(m, ip);
-}
-
 void endpoint_release_tcp(Model *m, TcpEndpoint *t) {
         IpEndpoint *ip = t->ip;
 
@@ -124,30 +89,6 @@ void endpoint_release_tcp(Model *m, TcpEndpoint *t) {
 
         tcp_endpoint_free(m, t);
         endpoint_release_ip(m, ip);
-}
-
-int endpoint_acquire_ip(Model *m, const IpAddress *a, IpEndpoint **ret) {
-        char text[IP_ADDRESS_TEXT_MAX];
-        IpEndpoint *ip;
-
-        ip = model_find_ip_endpoint(m, a);
-        if (!ip) {
-                ip = calloc(1, sizeof(*ip));
-                if (!ip)
-                        return -ENOMEM;
-                ip->object.type = OBJECT_IP_ENDPOINT;
-                ip->address = *a;
-                ip->name = strdup(ip_address_to_text(a, text));
-                if (!ip->name) {
-                        free(ip);
-                        return -ENOMEM;
-                }
-                HASH_ADD_KEYPTR(hh, m->ip_endpoints, ip->name, strlen(ip->name), ip);
-                m->counts.automatic_bytes += size_of_ip_endpoint(ip);
-        }
-
-        *ret = ip;
-        return 0;
 }
 
 int endpoint_acquire_tcp(Model *m, const Portal *portal, bool automatic, PortalGroup *group, TcpEndpoint **ret) {
@@ -220,6 +161,11 @@ void model_remove_tcp_endpoint(Model *m, TcpEndpoint *t) {
         endpoint_release_ip(m, ip);
 }
 
+void tcp_endpoint_reset(Model *m, TcpEndpoint *t) {
+        if (!t->automatic)
+                model_remove_tcp_endpoint(m, t);
+}
+
 static Membership *membership_find(const PortalGroup *g, const TcpEndpoint *t) {
         /* An endpoint is in few groups; a group may have many endpoints. */
         for (Membership *e = t->groups; e; e = e->next_of_tcp)
@@ -255,23 +201,6 @@ int model_add_member(Model *m, PortalGroup *g, TcpEndpoint *t) {
         object_tell_changed(m, &t->object, "MemberOfCollection");
         object_tell_changed(m, &g->object, "Members");
         return 0;
-}
-
-int model_add_member_by_portal(Model *m, PortalGroup *g, const Portal *portal) {
-        TcpEndpoint *t;
-        int r;
-
-        if (!g)
-                return -ENOENT;
-
-        r = endpoint_acquire_tcp(m, portal, true, model_find_portal_group(m, 0), &t);
-        if (r < 0)
-                return r;
-
-        r = model_add_member(m, g, t);
-        if (r < 0)
-                endpoint_release_tcp(m, t);
-        return r;
 }
 
 void model_remove_member(Model *m, PortalGroup *g, TcpEndpoint *t) {

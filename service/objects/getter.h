@@ -13,6 +13,16 @@
                 return write(w, __VA_ARGS__);                                                          \
         }
 
+/* first() and next() of a kind whose objects stand below the root: DEFINE_ENUMERATION(Node, node). */
+#define DEFINE_ENUMERATION(type, name)                            \
+        static Object *first(Model *m, _unused_ Object *parent) { \
+                return (Object *) model_first_##name(m);          \
+        }                                                         \
+                                                                  \
+        static Object *next(Object *o) {                          \
+                return (Object *) ((type *) o)->hh.next;          \
+        }
+
 /* Ports that bind to an endpoint, into an array of paths that is open. */
 int write_bound_ports(ValueWriter *w, const Binding *list);
 

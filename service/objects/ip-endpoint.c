@@ -71,13 +71,7 @@ static char *make_path(const Object *o) {
         return path_below(ROOT_PATH, ip_endpoint_class.level, ((const IpEndpoint *) o)->name);
 }
 
-static Object *first(Model *m, _unused_ Object *parent) {
-        return (Object *) model_first_ip_endpoint(m);
-}
-
-static Object *next(Object *o) {
-        return (Object *) ((IpEndpoint *) o)->hh.next;
-}
+DEFINE_ENUMERATION(IpEndpoint, ip_endpoint)
 
 static const Property properties[] = {
         { "Name", "s", EMITS_CONST, get_name },

@@ -2,8 +2,6 @@
 
 /* org.iscsi.Node: SCSIProtocolController, an iSCSI node. */
 
-#include <stddef.h>
-
 #include "model/state.h"
 #include "objects/getter.h"
 
@@ -31,13 +29,7 @@ static char *make_path(const Object *o) {
         return path_below(ROOT_PATH, node_class.level, ((const Node *) o)->name);
 }
 
-static Object *first(Model *m, _unused_ Object *parent) {
-        return (Object *) model_first_node(m);
-}
-
-static Object *next(Object *o) {
-        return (Object *) ((Node *) o)->hh_name.next;
-}
+DEFINE_ENUMERATION(Node, node)
 
 static const Property properties[] = {
         { "Name", "s", EMITS_CONST, get_name },
@@ -60,7 +52,5 @@ const ObjectClass node_class = {
         .make_path = make_path,
         .first = first,
         .next = next,
-        .count = offsetof(ModelCounts, nodes),
-        .limit = offsetof(Abilities, max.nodes),
         .properties = properties,
 };

@@ -8,20 +8,9 @@
 
 const ObjectClass *const object_classes[_OBJECT_TYPE_MAX] = {
         [OBJECT_SERVICE] = &service_class,
-        [OBJECT_NODE] = &node_class,
-        [OBJECT_PORT] = &port_class,
-        [OBJECT_TCP_ENDPOINT] = &tcp_endpoint_class,
-        [OBJECT_IP_ENDPOINT] = &ip_endpoint_class,
-        [OBJECT_PORTAL_GROUP] = &portal_group_class,
+#define KIND(ENUM, Type, name, ...) [OBJECT_##ENUM] = &name##_class,
+#include "model/kinds.def"
 };
-
-static unsigned number_at(const void *p, size_t offset) {
-        return *(const unsigned *) ((const char *) p + offset);
-}
-
-bool object_class_is_full(const ObjectClass *k, const Model *m, const Abilities *a) {
-        return k->limit > 0 && number_at(model_counts(m), k->count) >= number_at(a, k->limit);
-}
 
 const Property *object_class_find_property(const ObjectClass *k, const char *name) {
         for (const Property *p = k->properties; p->name; p++)

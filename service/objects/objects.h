@@ -2,8 +2,8 @@
 #pragma once
 
 /* The kinds of objects that the service shows, each described once: where its objects stand, which interface they have, how
- * they are enumerated, and their properties. The bus, JSON and the tests of interfaces/ read these rows; a new kind is a new
- * row.
+ * they are enumerated, and their properties. The bus, JSON and the tests of interfaces/ read these rows; model/kinds.def lists
+ * them.
  *
  * Properties are written as neutral values (common/value.h). Nothing in here knows D-Bus. */
 
@@ -53,10 +53,6 @@ struct ObjectClass {
         Object *(*first)(Model *m, Object *parent);
         Object *(*next)(Object *o);
 
-        /* How many there may be: offsets of the number in ModelCounts and of the limit in Abilities, both unsigned. 0: no
-         * limit. */
-        size_t count, limit;
-
         const Property *properties; /* in the order of the interface file, up to one without a name */
 };
 
@@ -66,9 +62,6 @@ extern const ObjectClass *const object_classes[_OBJECT_TYPE_MAX];
 static inline const ObjectClass *object_class(const Object *o) {
         return object_classes[o->type];
 }
-
-/* Whether no more objects of the class are taken. */
-bool object_class_is_full(const ObjectClass *k, const Model *m, const Abilities *a);
 
 /* The property with that name, NULL if the class has none. */
 const Property *object_class_find_property(const ObjectClass *k, const char *name);
@@ -81,4 +74,6 @@ int object_write_properties(const Object *o, const ObjectContext *c, bool all, V
 char *path_below(const char *parent, const char *level, const char *name);
 
 /* The rows, one per file. */
-extern const ObjectClass service_class, node_class, port_class, tcp_endpoint_class, ip_endpoint_class, portal_group_class;
+extern const ObjectClass service_class;
+#define KIND(ENUM, Type, name, ...) extern const ObjectClass name##_class;
+#include "model/kinds.def"

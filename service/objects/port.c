@@ -2,7 +2,6 @@
 
 /* org.iscsi.ProtocolEndpoint: iSCSIProtocolEndpoint, an iSCSI port. */
 
-#include <stddef.h>
 #include <stdio.h>
 
 #include "common/name.h"
@@ -102,7 +101,5 @@ const ObjectClass port_class = {
         .make_path = make_path,
         .first = first,
         .next = next,
-        .count = offsetof(ModelCounts, ports),
-        .limit = offsetof(Abilities, max.ports),
         .properties = properties,
 };

@@ -2,7 +2,6 @@
 
 /* org.iscsi.PortalGroup: SystemSpecificCollection, a portal group. */
 
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,13 +30,7 @@ static char *make_path(const Object *o) {
         return asprintf(&path, "%s/%s/%llu", ROOT_PATH, portal_group_class.level, (unsigned long long) g->id) < 0 ? NULL : path;
 }
 
-static Object *first(Model *m, _unused_ Object *parent) {
-        return (Object *) model_first_portal_group(m);
-}
-
-static Object *next(Object *o) {
-        return (Object *) ((PortalGroup *) o)->hh.next;
-}
+DEFINE_ENUMERATION(PortalGroup, portal_group)
 
 static const Property properties[] = {
         { "ElementName", "s", EMITS_CONST, get_element_name },
@@ -53,7 +46,5 @@ const ObjectClass portal_group_class = {
         .make_path = make_path,
         .first = first,
         .next = next,
-        .count = offsetof(ModelCounts, portal_groups),
-        .limit = offsetof(Abilities, max.portal_groups),
         .properties = properties,
 };

@@ -2,8 +2,6 @@
 
 /* org.iscsi.TCPProtocolEndpoint: TCPProtocolEndpoint, a target's network portal. */
 
-#include <stddef.h>
-
 #include "objects/getter.h"
 
 DEFINE_GETTER(get_name, TcpEndpoint, value_text, o->name)
@@ -33,13 +31,7 @@ static char *make_path(const Object *o) {
         return path_below(ROOT_PATH, tcp_endpoint_class.level, ((const TcpEndpoint *) o)->name);
 }
 
-static Object *first(Model *m, _unused_ Object *parent) {
-        return (Object *) model_first_tcp_endpoint(m);
-}
-
-static Object *next(Object *o) {
-        return (Object *) ((TcpEndpoint *) o)->hh.next;
-}
+DEFINE_ENUMERATION(TcpEndpoint, tcp_endpoint)
 
 static const Property properties[] = {
         { "Name", "s", EMITS_CONST, get_name },
@@ -58,7 +50,5 @@ const ObjectClass tcp_endpoint_class = {
         .make_path = make_path,
         .first = first,
         .next = next,
-        .count = offsetof(ModelCounts, tcp_endpoints),
-        .limit = offsetof(Abilities, max.tcp_endpoints),
         .properties = properties,
 };

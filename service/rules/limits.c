@@ -5,32 +5,52 @@
 #include "model/model.h"
 #include "rules/refuse.h"
 
+const Limits limits_default = {
+#define KIND(ENUM, Type, name, names, limit, ...) .names = (limit),
+#include "model/kinds.def"
+        .portals_per_port = LIMIT_PORTALS_PER_PORT,
+        .bytes = (size_t) 16 * 1024 * 1024,
+};
+
+/* Where the numbers of a kind are, and what they are called. */
+static const struct {
+        size_t count, max; /* offsets in ModelCounts and Limits, both unsigned */
+        const char *what;  /* NULL: there is no limit of it */
+} kinds[_OBJECT_TYPE_MAX] = {
+#define KIND(ENUM, Type, name, names, limit, what) \
+        [OBJECT_##ENUM] = { offsetof(ModelCounts, names), offsetof(Limits, names), what },
+#include "model/kinds.def"
+};
+
 bool abilities_any_role(const Abilities *a) {
         return a->roles[ROLE_INITIATOR].available || a->roles[ROLE_TARGET].available;
 }
 
-int check_limits(Model *m, const Abilities *a, LimitKind kind, char **ret_why) {
-        const ModelCounts *c = model_counts(m);
-        const struct {
-                const char *what;
-                unsigned count, max;
-        } limits[] = {
-                [LIMIT_OF_BYTES] = { NULL, 0, 1 },
-                [LIMIT_OF_NODES] = { "nodes", c->nodes, a->max.nodes },
-                [LIMIT_OF_PORTS] = { "ports", c->ports, a->max.ports },
-                [LIMIT_OF_TCP_ENDPOINTS] = { "TCP endpoints", c->tcp_endpoints, a->max.tcp_endpoints },
-                [LIMIT_OF_PORTAL_GROUPS] = { "portal groups", c->portal_groups, a->max.portal_groups },
-                [LIMIT_OF_ADDRESSES] = { "declared addresses", c->declared_addresses, LIMIT_DECLARED_ADDRESSES },
-        };
+static unsigned number_at(const void *p, size_t offset) {
+        return *(const unsigned *) ((const char *) p + offset);
+}
 
-        if (a->max.bytes > 0 && c->bytes >= a->max.bytes)
-                return refuse(REFUSAL_LIMIT_REACHED, ret_why,
-                              "The list of all objects has reached its limit of %zu KiB; delete some objects first",
-                              c->bytes / 1024);
+bool limit_is_reached(const Model *m, const Abilities *a, ObjectType type) {
+        return kinds[type].what && number_at(model_counts(m), kinds[type].count) >= number_at(&a->max, kinds[type].max);
+}
 
-        if (limits[kind].count < limits[kind].max)
+int check_limit_of_bytes(const Model *m, const Abilities *a, char **ret_why) {
+        size_t bytes = model_counts(m)->bytes;
+
+        if (a->max.bytes == 0 || bytes < a->max.bytes)
                 return 0;
 
-        return refuse(REFUSAL_LIMIT_REACHED, ret_why, "There are %u %s, which is the limit; delete one first", limits[kind].count,
-                      limits[kind].what);
+        return refuse(REFUSAL_LIMIT_REACHED, ret_why,
+                      "The list of all objects has reached its limit of %zu KiB; delete some objects first", bytes / 1024);
+}
+
+int check_limits(const Model *m, const Abilities *a, ObjectType type, char **ret_why) {
+        int r;
+
+        r = check_limit_of_bytes(m, a, ret_why);
+        if (r != 0 || !limit_is_reached(m, a, type))
+                return r;
+
+        return refuse(REFUSAL_LIMIT_REACHED, ret_why, "There are %u %s, which is the limit; delete one first",
+                      number_at(model_counts(m), kinds[type].count), kinds[type].what);
 }

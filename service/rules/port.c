@@ -42,9 +42,9 @@ static int check_portal_list(const Abilities *a, const CreatePortRequest *q, cha
 
 /* The class that a portal must have for a role. */
 static int check_portal_class(uint16_t role, const Reference *portal, char **ret_why) {
-        IpEndpoint *ip = reference_ip(portal);
+        IpEndpoint *ip = reference_ip_endpoint(portal);
 
-        if (role == ROLE_TARGET && !reference_tcp(portal))
+        if (role == ROLE_TARGET && !reference_tcp_endpoint(portal))
                 return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
                               "%s is not a TCP endpoint; a target port binds to TCP endpoints (…/tcp/…)", portal->text);
         if (role == ROLE_INITIATOR && !ip)
@@ -58,7 +58,7 @@ static int check_portal_class(uint16_t role, const Reference *portal, char **ret
 }
 
 static int check_portal_bound(const Reference *portal, char **ret_why) {
-        TcpEndpoint *t = reference_tcp(portal);
+        TcpEndpoint *t = reference_tcp_endpoint(portal);
 
         if (!t || t->ip->present || (t->ip->declared && !t->ip->leaving))
                 return 0;
@@ -70,7 +70,7 @@ static int check_portal_bound(const Reference *portal, char **ret_why) {
 }
 
 static int check_portal_unused(Model *m, Node *n, const Reference *portal, char **ret_why) {
-        TcpEndpoint *t = reference_tcp(portal);
+        TcpEndpoint *t = reference_tcp_endpoint(portal);
         Port *user;
 
         user = t ? model_find_user_of_portal(m, n, t) : NULL;
@@ -184,7 +184,7 @@ int check_create_port(Model *m, const Abilities *a, const CreatePortRequest *q, 
 
         if (q->role == ROLE_TARGET) {
                 for (size_t i = 0; i < q->n_portals; i++)
-                        tcp[i] = reference_tcp(q->portals + i);
+                        tcp[i] = reference_tcp_endpoint(q->portals + i);
                 if (!collection_holds_all(tcp, q->n_portals))
                         return q->n_portals == 1
                                        ? refuse(REFUSAL_NOT_FROM_SAME_COLLECTION, ret_why,
@@ -280,7 +280,7 @@ int check_bind_port(Model *m, const Abilities *a, const Reference *port, const R
         if (p->role == ROLE_TARGET) {
                 for (size_t i = 0; i < p->n_bindings && i < LIMIT_PORTALS_PER_PORT; i++)
                         tcp[n++] = p->bindings[i]->key.tcp;
-                tcp[n++] = reference_tcp(portal);
+                tcp[n++] = reference_tcp_endpoint(portal);
                 if (!collection_holds_all(tcp, n))
                         return refuse(REFUSAL_NOT_FROM_SAME_COLLECTION, ret_why,
                                       "No portal group holds %s and the portals of port %012llX; put it into their group with "

@@ -6,14 +6,14 @@
 #include "rules/refuse.h"
 
 static int check_group(const Reference *group, PortalGroup **ret, char **ret_why) {
-        *ret = reference_group(group);
+        *ret = reference_portal_group(group);
         return *ret ? 0
                     : refuse(REFUSAL_GROUP_NON_EXISTENT, ret_why, "%s is not a portal group; create one with CreatePortalGroup",
                              group->text);
 }
 
 static int check_tcp_endpoint(const Reference *endpoint, TcpEndpoint **ret, char **ret_why) {
-        *ret = reference_tcp(endpoint);
+        *ret = reference_tcp_endpoint(endpoint);
         return *ret ? 0
                     : refuse(REFUSAL_ENDPOINT_NON_EXISTENT, ret_why,
                              "%s is not a TCP endpoint; busctl tree shows those that exist", endpoint->text);
@@ -21,7 +21,7 @@ static int check_tcp_endpoint(const Reference *endpoint, TcpEndpoint **ret, char
 
 int check_create_tcp_endpoint(Model *m, const Reference *ip, uint16_t port, const Reference *group, TcpEndpointPlan *ret,
                               char **ret_why) {
-        TcpEndpointPlan plan = { .ip = reference_ip(ip) };
+        TcpEndpointPlan plan = { .ip = reference_ip_endpoint(ip) };
         TcpEndpoint *other;
         int r;
 
@@ -191,7 +191,7 @@ int check_declare_address(Model *m, const char *address, const char *element_nam
 }
 
 int check_retract_address(Model *m, const Reference *address, IpEndpoint **ret, char **ret_why) {
-        IpEndpoint *ip = reference_ip(address);
+        IpEndpoint *ip = reference_ip_endpoint(address);
         const Binding *b = NULL;
 
         if (!ip)

@@ -10,9 +10,9 @@ typedef struct Reference {
         Object *object;
 } Reference;
 
-/* The object of a reference if it is of that class, else NULL. */
-Node *reference_node(const Reference *r);
-Port *reference_port(const Reference *r);
-TcpEndpoint *reference_tcp(const Reference *r);
-IpEndpoint *reference_ip(const Reference *r);
-PortalGroup *reference_group(const Reference *r);
+/* reference_node() and so on for each kind: the object of a reference if it is of that kind, else NULL. */
+#define KIND(ENUM, Type, name, ...)                                                               \
+        static inline Type *reference_##name(const Reference *r) {                                \
+                return r->object && r->object->type == OBJECT_##ENUM ? (Type *) r->object : NULL; \
+        }
+#include "model/kinds.def"

@@ -55,7 +55,7 @@ ChangeWorld *change_world_open(char *directory) {
         w->told = g_string_new("");
         c->abilities = (Abilities){
                 .roles = { [ROLE_INITIATOR] = { true, true }, [ROLE_TARGET] = { true, true } },
-                .max = { LIMIT_NODES, LIMIT_PORTS_DEFAULT, LIMIT_PORTALS_PER_PORT, LIMIT_TCP_ENDPOINTS, LIMIT_PORTAL_GROUPS },
+                .max = limits_default,
         };
         c->system_name = strdup("host");
         g_assert_cmpint(sd_event_new(&c->event), >=, 0);
@@ -198,7 +198,7 @@ ChangeWorld *change_world_new(void) {
         w = change_world_open(directory_copy(base));
         add_addresses(w);
         add_foreign_node(w);
-        for (Node *n = model_first_node(w->context.model); n; n = n->hh_name.next) {
+        for (Node *n = model_first_node(w->context.model); n; n = n->hh.next) {
                 for (Port *p = n->ports; p; p = p->next_of_node)
                         model_set_port_state(w->context.model, p, STATE_IN_FORCE, NULL);
                 model_set_node_state(w->context.model, n, STATE_IN_FORCE, NULL);
@@ -266,7 +266,7 @@ char *model_dump(Model *m, bool everything) {
         g_autoptr(GString) text = g_string_new("");
         const ModelCounts *c = model_counts(m);
 
-        for (const Node *n = model_first_node(m); n; n = n->hh_name.next)
+        for (const Node *n = model_first_node(m); n; n = n->hh.next)
                 dump_node(lines, n, everything);
         for (const TcpEndpoint *t = model_first_tcp_endpoint(m); t; t = t->hh.next)
                 dump_tcp(lines, t, everything);
@@ -278,7 +278,7 @@ char *model_dump(Model *m, bool everything) {
                 g_ptr_array_add(lines, g_strdup_printf("group %" G_GUINT64_FORMAT " '%s'", g->id, g->element_name));
         if (everything)
                 g_ptr_array_add(lines, g_strdup_printf("counts %u %u %u %u %u %zu", c->nodes, c->ports, c->tcp_endpoints,
-                                                       c->portal_groups, c->declared_addresses, c->bytes));
+                                                       c->portal_groups, c->ip_endpoints, c->bytes));
         g_ptr_array_sort(lines, compare_texts);
 
         for (unsigned i = 0; i < lines->len; i++)

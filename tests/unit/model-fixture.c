@@ -227,7 +227,7 @@ static void check_node_state(const Node *n) {
 static unsigned check_nodes(Model *m) {
         unsigned n_nodes = 0, n_ports = 0, n_bindings = 0, n_published = 0;
 
-        for (Node *n = model_first_node(m); n; n = n->hh_name.next) {
+        for (Node *n = model_first_node(m); n; n = n->hh.next) {
                 n_nodes++;
                 n_published += n->object.path != NULL;
                 g_assert_cmpint(n->object.type, ==, OBJECT_NODE);

@@ -13,7 +13,7 @@ World *world_new(void) {
 
         w->abilities = (Abilities){
                 .roles = { [ROLE_INITIATOR] = { true, true }, [ROLE_TARGET] = { true, true } },
-                .max = { LIMIT_NODES, LIMIT_PORTS_DEFAULT, LIMIT_PORTALS_PER_PORT, LIMIT_TCP_ENDPOINTS, LIMIT_PORTAL_GROUPS },
+                .max = limits_default,
         };
         w->r = r = recorder_new();
         w->model = r->model;

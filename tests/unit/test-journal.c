@@ -41,7 +41,7 @@ static char *desired(ChangeWorld *w) {
         static const char *const addresses[] = { "10.0.0.1", "10.0.0.2", "10.0.0.3" };
 
         for (Node *n = model_first_node(w->context.model), *next; n; n = next) {
-                next = n->hh_name.next;
+                next = n->hh.next;
                 if (!n->managed)
                         model_remove_node(w->context.model, n);
         }
@@ -58,7 +58,7 @@ static char *desired(ChangeWorld *w) {
 static char *marks(ChangeWorld *w) {
         GString *s = g_string_new("");
 
-        for (Node *n = model_first_node(w->context.model); n; n = n->hh_name.next) {
+        for (Node *n = model_first_node(w->context.model); n; n = n->hh.next) {
                 if (n->removal)
                         g_string_append_printf(s, "%s %" G_GUINT64_FORMAT "\n", n->name, n->removal);
                 for (Port *p = n->ports; p; p = p->next_of_node) {

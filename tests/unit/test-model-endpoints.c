@@ -207,11 +207,48 @@ static void test_addresses_in_use(void) {
         recorder_check(r);
 }
 
+/* What nobody made stays: the host's addresses with their endpoints, and the built-in group. */
+static void test_reset(void) {
+        g_autoptr(Recorder) r = recorder_new();
+        IpAddress both = address("10.0.0.2"), absent = address("10.0.0.9");
+        Model *m = r->model;
+        PortalGroup *g;
+
+        add_address(r, "10.0.0.1");
+        add_address(r, "10.0.0.2");
+        g_assert_cmpint(model_declare_address(m, &both, "both"), ==, 0);
+        g_assert_cmpint(model_declare_address(m, &absent, "absent"), ==, 0);
+        g = add_group(r, 7, "fast");
+        g_assert_cmpint(model_add_member(m, g, tcp(r, "10.0.0.1:3260")), ==, 0);
+        g_assert_cmpint(model_add_member(m, g, tcp(r, "10.0.0.9:3260")), ==, 0); /* which keeps it for longer than its address */
+        (void) add_tcp(r, "10.0.0.2:860", g);
+        (void) add_tcp(r, "10.0.0.8:860", NULL);
+        (void) add_port(r, add_node(r, A, BOTH_ROLES), ROLE_TARGET, 1, "10.0.0.1:3260 10.0.0.7:5000");
+        (void) add_port(r, node(r, A), ROLE_INITIATOR, 2, "10.0.0.2 10.0.0.6");
+        recorder_check(r);
+
+        model_reset(m);
+        recorder_check(r);
+        g_assert_null(model_first_node(m));
+        g_assert_null(model_first_port(m));
+        for (IpEndpoint *i = model_first_ip_endpoint(m); i; i = i->hh.next)
+                g_assert_true(i->present && !i->declared);
+        for (TcpEndpoint *t = model_first_tcp_endpoint(m); t; t = t->hh.next)
+                g_assert_true(t->automatic && t->portal.port == ISCSI_PORT_DEFAULT);
+        g_assert_cmpuint(HASH_COUNT(model_first_ip_endpoint(m)), ==, 2);
+        g_assert_cmpuint(HASH_COUNT(model_first_tcp_endpoint(m)), ==, 2);
+        g_assert_true(model_first_portal_group(m) == group(r, 0));
+        g_assert_cmpuint(HASH_COUNT(model_first_portal_group(m)), ==, 1);
+#define KIND(ENUM, Type, name, names, ...) g_assert_cmpuint(model_counts(m)->names, ==, 0);
+#include "model/kinds.def"
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/model-endpoints/groups", test_groups);
         g_test_add_func("/model-endpoints/made-endpoints", test_made_endpoints);
         g_test_add_func("/model-endpoints/addresses", test_addresses);
         g_test_add_func("/model-endpoints/addresses-in-use", test_addresses_in_use);
+        g_test_add_func("/model-endpoints/reset", test_reset);
         return g_test_run();
 }

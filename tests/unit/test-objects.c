@@ -103,8 +103,11 @@ static void sample_open(Sample *s) {
         Port *p;
         Node *n;
 
-        *s = (Sample){ .r = recorder_new(),
-                       .abilities = { .roles = { [ROLE_TARGET] = { true, true } }, .max = { 1, 2, 3, 4, 5 } } };
+        *s = (Sample){
+                .r = recorder_new(),
+                .abilities = { .roles = { [ROLE_TARGET] = { true, true } },
+                               .max = { .nodes = 1, .ports = 2, .portals_per_port = 3, .tcp_endpoints = 4, .portal_groups = 5 } }
+        };
         add_address(s->r, "10.0.0.1");
         g_assert_cmpint(model_declare_address(s->r->model, &declared, "service \"a\""), ==, 0);
         g_assert_cmpint(model_add_node(s->r->model, A, "disks", ROLE_BIT(ROLE_TARGET), true, &n), ==, 0);
@@ -271,30 +274,32 @@ static void test_enumeration(void) {
         recorder_free(s.r);
 }
 
+/* By objects that count; automatic ones do not. */
 static void test_limits(void) {
-        static const struct {
-                const ObjectClass *class;
-                unsigned n; /* of objects that count; automatic ones do not */
+        Abilities a = { .max = limits_default };
+        const struct {
+                ObjectType type;
+                unsigned *limit, n;
         } counted[] = {
-                { &node_class, 1 },
-                { &port_class, 1 },
-                { &tcp_endpoint_class, 0 },
-                { &portal_group_class, 0 },
+                { OBJECT_NODE, &a.max.nodes, 1 },
+                { OBJECT_PORT, &a.max.ports, 1 },
+                { OBJECT_TCP_ENDPOINT, &a.max.tcp_endpoints, 0 },
+                { OBJECT_IP_ENDPOINT, &a.max.ip_endpoints, 1 },
+                { OBJECT_PORTAL_GROUP, &a.max.portal_groups, 0 },
         };
         Sample s;
 
         sample_open(&s);
         for (size_t i = 0; i < G_N_ELEMENTS(counted); i++) {
-                Abilities a = { .max = { 1000, 1000, 1000, 1000, 1000 } };
-                unsigned *limit = (unsigned *) ((char *) &a + counted[i].class->limit);
-
-                g_assert_false(object_class_is_full(counted[i].class, s.r->model, &a));
-                *limit = counted[i].n + 1;
-                g_assert_false(object_class_is_full(counted[i].class, s.r->model, &a));
-                *limit = counted[i].n;
-                g_assert_true(object_class_is_full(counted[i].class, s.r->model, &a));
+                g_assert_false(limit_is_reached(s.r->model, &a, counted[i].type));
+                *counted[i].limit = counted[i].n + 1;
+                g_assert_false(limit_is_reached(s.r->model, &a, counted[i].type));
+                *counted[i].limit = counted[i].n;
+                g_assert_true(limit_is_reached(s.r->model, &a, counted[i].type));
+                *counted[i].limit = NO_LIMIT;
+                g_assert_false(limit_is_reached(s.r->model, &a, counted[i].type));
         }
-        g_assert_false(object_class_is_full(&ip_endpoint_class, s.r->model, &(Abilities){}));
+        g_assert_false(limit_is_reached(s.r->model, &(Abilities){}, OBJECT_SERVICE));
         recorder_free(s.r);
 }
 

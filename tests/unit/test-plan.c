@@ -237,7 +237,7 @@ static void forget_host(Model *m) {
 /* Without what is not in the store: foreign nodes and the host's addresses. */
 static char *desired_dump(Model *m) {
         for (Node *n = model_first_node(m), *next; n; n = next) {
-                next = n->hh_name.next;
+                next = n->hh.next;
                 if (!n->managed)
                         model_remove_node(m, n);
         }

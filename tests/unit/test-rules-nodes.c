@@ -172,14 +172,14 @@ static void test_delete(void) {
 /* At the limit it is refused, below it is not, and a limit says nothing of other kinds. */
 static void test_limits(void) {
         static const struct {
-                LimitKind kind;
+                ObjectType kind;
                 const Method *method;
                 const char *what;
         } cases[] = {
-                { LIMIT_OF_PORTS, &method_create_port, " ports" },
-                { LIMIT_OF_NODES, &method_create_node, " nodes" },
-                { LIMIT_OF_TCP_ENDPOINTS, &method_create_tcp_endpoint, " TCP endpoints" },
-                { LIMIT_OF_PORTAL_GROUPS, &method_create_portal_group, " portal groups" },
+                { OBJECT_PORT, &method_create_port, " ports" },
+                { OBJECT_NODE, &method_create_node, " nodes" },
+                { OBJECT_TCP_ENDPOINT, &method_create_tcp_endpoint, " TCP endpoints" },
+                { OBJECT_PORTAL_GROUP, &method_create_portal_group, " portal groups" },
         };
         g_autoptr(World) w = world_new();
         const ModelCounts *c = model_counts(w->model);
@@ -199,7 +199,7 @@ static void test_limits(void) {
                 *limits[i] = 0; /* as after a change of the configuration */
                 assert_refused(cases[i].method, REFUSAL_LIMIT_REACHED, names, check_limits(w->model, &a, cases[i].kind, &why));
 
-                for (LimitKind k = LIMIT_OF_BYTES; k <= LIMIT_OF_ADDRESSES; k++)
+                for (ObjectType k = 0; k < _OBJECT_TYPE_MAX; k++)
                         if (k != cases[i].kind)
                                 assert_allowed(check_limits(w->model, &a, k, &why));
         }
@@ -211,11 +211,13 @@ static void test_limit_of_bytes(void) {
         size_t bytes = model_counts(w->model)->bytes;
 
         g_assert_cmpuint(bytes, >, 0);
-        for (LimitKind k = LIMIT_OF_BYTES; k <= LIMIT_OF_ADDRESSES; k++) {
+        for (ObjectType k = 0; k < _OBJECT_TYPE_MAX; k++) {
                 w->abilities.max.bytes = bytes + 1;
                 assert_allowed(check_limits(w->model, &w->abilities, k, &why));
                 w->abilities.max.bytes = bytes;
                 assert_refused(&method_bind_port, REFUSAL_LIMIT_REACHED, "KiB", check_limits(w->model, &w->abilities, k, &why));
+                assert_refused(&method_bind_port, REFUSAL_LIMIT_REACHED, "KiB",
+                               check_limit_of_bytes(w->model, &w->abilities, &why));
                 w->abilities.max.bytes = 0; /* none */
                 assert_allowed(check_limits(w->model, &w->abilities, k, &why));
         }
@@ -224,16 +226,16 @@ static void test_limit_of_bytes(void) {
 static void test_limit_of_addresses(void) {
         g_autoptr(World) w = world_new();
 
-        for (unsigned i = 0; i < LIMIT_DECLARED_ADDRESSES; i++) {
+        for (unsigned i = 0; i < limits_default.ip_endpoints; i++) {
                 g_autofree char *text = g_strdup_printf("10.1.%u.%u", i / 256, i % 256);
                 IpAddress a = address(text);
 
-                assert_allowed(check_limits(w->model, &w->abilities, LIMIT_OF_ADDRESSES, &why));
+                assert_allowed(check_limits(w->model, &w->abilities, OBJECT_IP_ENDPOINT, &why));
                 g_assert_cmpint(model_declare_address(w->model, &a, ""), ==, 0);
         }
         assert_refused(&method_declare_address, REFUSAL_LIMIT_REACHED, "4096 declared addresses",
-                       check_limits(w->model, &w->abilities, LIMIT_OF_ADDRESSES, &why));
-        assert_allowed(check_limits(w->model, &w->abilities, LIMIT_OF_TCP_ENDPOINTS, &why));
+                       check_limits(w->model, &w->abilities, OBJECT_IP_ENDPOINT, &why));
+        assert_allowed(check_limits(w->model, &w->abilities, OBJECT_TCP_ENDPOINT, &why));
 }
 
 /* N portals, none of which is there. */

@@ -130,7 +130,7 @@ static void test_create_group(void) {
         assert_refused(CREATE_GROUP, REFUSAL_INVALID_PARAMETER, "ElementName|129|128", check_create_portal_group(s->str, &why));
         w->abilities.max.portal_groups = 3;
         assert_refused(CREATE_GROUP, REFUSAL_LIMIT_REACHED, "3 portal groups",
-                       check_limits(w->model, &w->abilities, LIMIT_OF_PORTAL_GROUPS, &why));
+                       check_limits(w->model, &w->abilities, OBJECT_PORTAL_GROUP, &why));
 }
 
 static void test_delete_group(void) {

@@ -62,7 +62,7 @@ static int create_one(Plan *p, const CreateArguments *a, char **ret_why) {
         for (size_t i = 0; i < q.n_portals; i++)
                 references[i] = plan_reference(p, a->portals->texts[i]);
 
-        r = check_limits(p->context->model, &p->context->abilities, LIMIT_OF_PORTS, ret_why);
+        r = check_limits(p->context->model, &p->context->abilities, OBJECT_PORT, ret_why);
         if (r == 0)
                 r = check_create_port(p->context->model, &p->context->abilities, &q, &plan, ret_why);
         if (r != 0)
@@ -247,7 +247,7 @@ static int bind_port(Plan *p, const Intent *i, char **ret_why) {
         Port *found;
         int r;
 
-        r = check_limits(p->context->model, &p->context->abilities, LIMIT_OF_BYTES, ret_why);
+        r = check_limit_of_bytes(p->context->model, &p->context->abilities, ret_why);
         if (r == 0)
                 r = check_bind_port(p->context->model, &p->context->abilities, &port, &portal, &found, ret_why);
         if (r != 0)

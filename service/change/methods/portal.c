@@ -32,7 +32,7 @@ static int create_tcp(Plan *p, const Intent *i, char **ret_why) {
         TcpEndpointPlan plan;
         int r;
 
-        r = check_limits(p->context->model, &p->context->abilities, LIMIT_OF_TCP_ENDPOINTS, ret_why);
+        r = check_limits(p->context->model, &p->context->abilities, OBJECT_TCP_ENDPOINT, ret_why);
         if (r == 0)
                 r = check_create_tcp_endpoint(p->context->model, &ip, (uint16_t) intent_number(i, "PortNumber"), &group, &plan,
                                               ret_why);
@@ -87,7 +87,7 @@ static int create_group(Plan *p, const Intent *i, char **ret_why) {
         const char *name = intent_text(i, "ElementName");
         int r;
 
-        r = check_limits(p->context->model, &p->context->abilities, LIMIT_OF_PORTAL_GROUPS, ret_why);
+        r = check_limits(p->context->model, &p->context->abilities, OBJECT_PORTAL_GROUP, ret_why);
         if (r == 0)
                 r = check_create_portal_group(name, ret_why);
         if (r != 0)
@@ -145,7 +145,7 @@ static int add_member(Plan *p, const Intent *i, char **ret_why) {
         TcpEndpoint *t;
         int r;
 
-        r = check_limits(p->context->model, &p->context->abilities, LIMIT_OF_BYTES, ret_why);
+        r = check_limit_of_bytes(p->context->model, &p->context->abilities, ret_why);
         if (r == 0)
                 r = check_add_member(p->context->model, &group, &tcp, &g, &t, ret_why);
         if (r != 0)
@@ -209,7 +209,7 @@ static int declare_address(Plan *p, const Intent *i, char **ret_why) {
         IpAddress address;
         int r;
 
-        r = check_limits(p->context->model, &p->context->abilities, LIMIT_OF_ADDRESSES, ret_why);
+        r = check_limits(p->context->model, &p->context->abilities, OBJECT_IP_ENDPOINT, ret_why);
         if (r == 0)
                 r = check_declare_address(p->context->model, intent_text(i, "Address"), name ? name->text : "", &address,
                                           ret_why);

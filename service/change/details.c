@@ -217,7 +217,8 @@ static int add_argument(const Argument *a, void *userdata) {
         case MEANS_ROLE:
                 return add_roles(d, a);
         case MEANS_NETWORK_PORTAL:
-                return add_portals(d, a);
+                r = add_portals(d, a);
+                return r < 0 || !d->locks ? r : lock_set_follow(d->locks, LOCK_PORTALS);
         case MEANS_TCP_ENDPOINT:
         case MEANS_ADDRESS:
                 r = add_portals(d, a);

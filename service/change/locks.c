@@ -11,20 +11,27 @@
 
 typedef struct Place Place;
 
-/* One lock: those that want it, in the order in which they asked. The first holds it as soon as it is first everywhere. */
+/* One lock: those that want it, in the order in which they asked. The first of them takes it, and holds it as soon as its set has
+ * its turn everywhere. Those that follow are in the queue until nobody is before them who takes it. */
 typedef struct Lock {
         char *name;
         Place *first, **end;
-        size_t n;
+        size_t n_takers;
         UT_hash_handle hh;
 } Lock;
 
-/* A set's place in the queue of one lock. */
+/* A set's place in the queue of one lock. LOCK is NULL when it has left the queue. */
 struct Place {
         LockSet *set;
         Lock *lock;
         Place *next, **link;
+        bool follows;
 };
+
+typedef struct Wish {
+        char *name;
+        bool follows;
+} Wish;
 
 struct Locks {
         sd_event *event;
@@ -35,8 +42,8 @@ struct LockSet {
         Locks *locks;
         locks_granted_t granted;
         void *userdata;
-        char **names;
-        Place *places; /* one for each name, once asked for */
+        Wish *wishes;
+        Place *places; /* one for each wish, once asked for */
         size_t n;
         bool held;
         sd_event_source *wake;
@@ -75,27 +82,42 @@ LockSet *lock_set_new(Locks *l, locks_granted_t granted, void *userdata) {
         return s;
 }
 
-int lock_set_add(LockSet *s, const char *name) {
-        char **names;
+static int add_wish(LockSet *s, const char *name, bool follows) {
+        Wish *wishes;
 
         for (size_t i = 0; i < s->n; i++)
-                if (strcmp(s->names[i], name) == 0)
+                if (strcmp(s->wishes[i].name, name) == 0) {
+                        s->wishes[i].follows &= follows;
                         return 0;
+                }
 
-        names = reallocarray(s->names, s->n + 1, sizeof(char *));
-        if (!names)
+        wishes = reallocarray(s->wishes, s->n + 1, sizeof(Wish));
+        if (!wishes)
                 return -ENOMEM;
-        s->names = names;
-        s->names[s->n] = strdup(name);
-        if (!s->names[s->n])
+        s->wishes = wishes;
+        s->wishes[s->n] = (Wish){ .name = strdup(name), .follows = follows };
+        if (!s->wishes[s->n].name)
                 return -ENOMEM;
         s->n++;
         return 0;
 }
 
-static bool is_first_everywhere(const LockSet *s) {
+int lock_set_add(LockSet *s, const char *name) {
+        return add_wish(s, name, false);
+}
+
+int lock_set_follow(LockSet *s, const char *name) {
+        return add_wish(s, name, true);
+}
+
+/* Nobody is before P who takes the lock: a follower has left the queue then. */
+static bool place_has_turn(const Place *p) {
+        return !p->lock || p->lock->first == p;
+}
+
+static bool has_turn_everywhere(const LockSet *s) {
         for (size_t i = 0; i < s->n; i++)
-                if (s->places[i].lock->first != s->places + i)
+                if (!place_has_turn(s->places + i))
                         return false;
 
         return true;
@@ -111,7 +133,7 @@ static int woken(_unused_ sd_event_source *source, void *userdata) {
 
 /* Calls back from the event loop, so that whoever gives locks back is not called from within by those that get them. */
 static void grant(LockSet *s) {
-        if (s->held || !is_first_everywhere(s))
+        if (s->held || !has_turn_everywhere(s))
                 return;
 
         s->held = true;
@@ -119,54 +141,82 @@ static void grant(LockSet *s) {
                 log_oom();
 }
 
-static int place_take(Place *p, LockSet *s, const char *name) {
+static Lock *lock_find(const Locks *l, const char *name) {
         Lock *lock;
 
-        HASH_FIND_STR(s->locks->locks, name, lock);
-        if (!lock) {
-                lock = calloc(1, sizeof(*lock));
-                if (!lock)
-                        return -ENOMEM;
-                lock->name = strdup(name);
-                if (!lock->name) {
-                        free(lock);
-                        return -ENOMEM;
-                }
-                lock->end = &lock->first;
-                HASH_ADD_KEYPTR(hh, s->locks->locks, lock->name, strlen(lock->name), lock);
-        }
+        HASH_FIND_STR(l->locks, name, lock);
+        return lock;
+}
 
-        *p = (Place){ .set = s, .lock = lock, .link = lock->end };
+static Lock *lock_new(Locks *l, const char *name) {
+        Lock *lock;
+
+        lock = calloc(1, sizeof(*lock));
+        if (!lock)
+                return NULL;
+        lock->name = strdup(name);
+        if (!lock->name) {
+                free(lock);
+                return NULL;
+        }
+        lock->end = &lock->first;
+        HASH_ADD_KEYPTR(hh, l->locks, lock->name, strlen(lock->name), lock);
+        return lock;
+}
+
+static int place_take(Place *p, LockSet *s, const Wish *w) {
+        Lock *lock = lock_find(s->locks, w->name);
+
+        *p = (Place){ .set = s, .follows = w->follows };
+        if (!lock && w->follows)
+                return 0; /* nobody to follow */
+        if (!lock)
+                lock = lock_new(s->locks, w->name);
+        if (!lock)
+                return -ENOMEM;
+
+        p->lock = lock;
+        p->link = lock->end;
         *lock->end = p;
         lock->end = &p->next;
-        lock->n++;
+        lock->n_takers += !w->follows;
         return 0;
 }
 
-/* Returns the one who is first now, if that changed. */
-static LockSet *place_leave(Place *p) {
+static void place_unlink(Place *p) {
         Lock *lock = p->lock;
-        bool was_first = lock->first == p;
-
-        if (!lock)
-                return NULL;
 
         *p->link = p->next;
         if (p->next)
                 p->next->link = p->link;
         else
                 lock->end = p->link;
-        lock->n--;
+        lock->n_takers -= !p->follows;
         p->lock = NULL;
+}
 
-        if (!lock->first) {
-                HASH_DELETE(hh, ((LockSet *) p->set)->locks->locks, lock);
-                free(lock->name);
-                free(lock);
-                return NULL;
+/* Those that come after P may have their turn now. A queue begins with one who takes the lock, or there is none. */
+static void place_leave(Place *p) {
+        Lock *lock = p->lock;
+
+        if (!lock)
+                return;
+
+        place_unlink(p);
+        while (lock->first && lock->first->follows) {
+                Place *follower = lock->first;
+
+                place_unlink(follower);
+                grant(follower->set);
+        }
+        if (lock->first) {
+                grant(lock->first->set);
+                return;
         }
 
-        return was_first ? lock->first->set : NULL;
+        HASH_DELETE(hh, p->set->locks->locks, lock);
+        free(lock->name);
+        free(lock);
 }
 
 int locks_acquire(LockSet *s) {
@@ -177,12 +227,12 @@ int locks_acquire(LockSet *s) {
                 return -ENOMEM;
 
         for (size_t i = 0; i < s->n; i++) {
-                r = place_take(s->places + i, s, s->names[i]);
+                r = place_take(s->places + i, s, s->wishes + i);
                 if (r < 0)
                         return r;
         }
 
-        s->held = is_first_everywhere(s);
+        s->held = has_turn_everywhere(s);
         return s->held;
 }
 
@@ -191,16 +241,12 @@ LockSet *lock_set_free(LockSet *s) {
                 return NULL;
 
         sd_event_source_disable_unref(s->wake);
-        for (size_t i = 0; s->places && i < s->n; i++) {
-                LockSet *next = s->places[i].lock ? place_leave(s->places + i) : NULL;
-
-                if (next)
-                        grant(next);
-        }
+        for (size_t i = 0; s->places && i < s->n; i++)
+                place_leave(s->places + i);
 
         for (size_t i = 0; i < s->n; i++)
-                free(s->names[i]);
-        free(s->names);
+                free(s->wishes[i].name);
+        free(s->wishes);
         free(s->places);
         free(s);
         return NULL;
@@ -218,11 +264,10 @@ size_t lock_set_longest_queue(const LockSet *s) {
         size_t longest = 0;
 
         for (size_t i = 0; i < s->n; i++) {
-                const Lock *lock;
+                const Lock *lock = lock_find(s->locks, s->wishes[i].name);
 
-                HASH_FIND_STR(s->locks->locks, s->names[i], lock);
-                if (lock && lock->n > longest)
-                        longest = lock->n;
+                if (lock && lock->n_takers > longest)
+                        longest = lock->n_takers;
         }
 
         return longest;
@@ -230,8 +275,8 @@ size_t lock_set_longest_queue(const LockSet *s) {
 
 const char *lock_set_blocker(const LockSet *s) {
         for (size_t i = 0; s->places && i < s->n; i++)
-                if (s->places[i].lock && s->places[i].lock->first != s->places + i)
-                        return s->names[i];
+                if (!place_has_turn(s->places + i))
+                        return s->wishes[i].name;
 
         return NULL;
 }

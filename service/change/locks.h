@@ -3,7 +3,10 @@
 
 /* Who may change what now. A change takes all of its locks at once, each a name such as "node/iqn.…". It holds them when it is
  * the first of those that asked for each. Since every change enters all of its queues in one step, changes can never wait for
- * each other in a circle. */
+ * each other in a circle.
+ *
+ * A set can also follow a lock: it waits until all that asked for it before are done, and holds up nobody. So what was sent after
+ * a change sees that change, while any number of followers go side by side. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,16 +33,19 @@ DEFINE_TRIVIAL_CLEANUP(LockSet *, lock_set_free);
 /* Adds a lock, once. Only before locks_acquire(). Returns 0 or -ENOMEM. */
 int lock_set_add(LockSet *s, const char *name);
 
+/* Follows a lock, unless it is added as well. As lock_set_add() otherwise. */
+int lock_set_follow(LockSet *s, const char *name);
+
 /* Returns 1 if the locks are held at once, 0 if they have to be waited for. */
 int locks_acquire(LockSet *s);
 
 bool lock_set_is_held(const LockSet *s);
 
-/* How many locks are in S. */
+/* How many locks are in S, with those that it follows. */
 size_t lock_set_size(const LockSet *s);
 
-/* How many wait for a lock of S before it, at the lock where they are most. */
+/* How many hold or wait for a lock of S, at the lock where they are most. Followers do not count. */
 size_t lock_set_longest_queue(const LockSet *s);
 
-/* The name of a lock of S that another change holds; NULL if there is none. */
+/* The name of a lock of S that another change holds or wants earlier; NULL if there is none. */
 const char *lock_set_blocker(const LockSet *s);

@@ -122,6 +122,46 @@ static void test_grouped(void) {
         caller_leave(root);
 }
 
+/* Calls that build on each other, sent without waiting for an answer: each finds what the ones before it make. Those that build
+ * on the same endpoint still share a flush. */
+static void test_build_on(void) {
+        static const char endpoint[] = ROOT_PATH "/tcp/_3127_2e0_2e0_2e1_3a3999",
+                          refused[] = ROOT_PATH "/tcp/_3127_2e0_2e0_2e1_3a4000";
+        g_autoptr(Base) b = base_on_slow_disk();
+        sd_bus *root = caller_new("root");
+        g_autofree char *port = g_strconcat(base, "/endpoint/000000000001", NULL);
+        Call *calls[1 + 16 + 16 + 1], *absent;
+        size_t n = 0;
+
+        flush_set_msec(b->service, 100);
+        calls[n++] = call_start(message_new(root, "CreateTCPProtocolEndpoint", "oqoa{sv}", ROOT_PATH "/ip/_3127_2e0_2e0_2e1",
+                                            3999, ROOT_PATH "/portal_group/default", 0));
+        for (unsigned i = 0; i < 16; i++) {
+                g_autofree char *name = g_strdup_printf("iqn.2026-11.org.example:n%u", i);
+
+                calls[n++] = call_start(message_new_create_node(root, name));
+        }
+        for (unsigned i = 0; i < 16; i++) {
+                g_autofree char *name = g_strdup_printf("iqn.2026-11.org.example:n%u", i), *path = node_path(name);
+
+                calls[n++] = call_start(message_new_create_port(root, path, "", endpoint));
+        }
+        calls[n++] = call_start(message_new(root, "BindiSCSIProtocolEndPoint", "oo", port, endpoint));
+        absent = call_start(message_new(root, "BindiSCSIProtocolEndPoint", "oo", port, refused));
+        for (unsigned i = 0; i < n; i++) {
+                assert_call_succeeds(calls[i]);
+                call_free(calls[i]);
+        }
+        assert_call_fails(absent, "ProtocolEndpointNonExistent", 4096);
+        call_free(absent);
+        g_test_message("%u flushes", flush_count(b->service));
+        g_assert_cmpuint(flush_count(b->service), <=, 6);
+        flush_set_msec(b->service, 0);
+        service_stop(b->service);
+        assert_store_is_sound(b->service);
+        caller_leave(root);
+}
+
 /* One of the changes that are flushed together fails in the backend: the others stay. Refused ones come out while they wait. */
 static void test_one_fails(void) {
         g_autoptr(Base) b = base_on_slow_disk();
@@ -180,6 +220,7 @@ int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/slow-disk/five-seconds", test_five_seconds);
         g_test_add_func("/slow-disk/grouped", test_grouped);
+        g_test_add_func("/slow-disk/build-on", test_build_on);
         g_test_add_func("/slow-disk/one-fails", test_one_fails);
         g_test_add_func("/slow-disk/ended", test_ended);
         return g_test_run();

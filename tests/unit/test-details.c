@@ -14,39 +14,41 @@ typedef struct DetailsCase {
         const Method *method;
         const char *arguments;
         const char *details; /* without method: "<name>=<value>|…" */
-        const char *locks;   /* sorted, separated by '|' */
+        const char *locks;   /* sorted, separated by '|'; "~" in front: it is only followed */
 } DetailsCase;
 
 static const DetailsCase cases[] = {
         /* ports */
         { &method_create_port, "('" PATH_A "', 3, '00000000000a', ['" TCP("1", "3260") "', '" LINK_LOCAL_TCP "'])",
-          "node=" NAME_A "|role=target|identifier=00000000000A|portals=10.0.0.1:3260 [fe80::1%eth0]:3260", "node/" NAME_A },
+          "node=" NAME_A "|role=target|identifier=00000000000A|portals=10.0.0.1:3260 [fe80::1%eth0]:3260",
+          "node/" NAME_A "|~portals" },
         { &method_create_port, "('" PATH_A "', 2, '', ['" IP("1") "', '" IP("1") "', '" IP("2") "'])",
-          "node=" NAME_A "|role=initiator|identifier=|portals=10.0.0.1 10.0.0.2", "node/" NAME_A },
+          "node=" NAME_A "|role=initiator|identifier=|portals=10.0.0.1 10.0.0.2", "node/" NAME_A "|~portals" },
         { &method_create_port, "('" PATH_A "', 9, 'zz\u00e4', [])",
-          "node=" NAME_A "|role=9|identifier=ZZ\u00e4|portals=", "node/" NAME_A },
+          "node=" NAME_A "|role=9|identifier=ZZ\u00e4|portals=", "node/" NAME_A "|~portals" },
         { &method_delete_port, "('" PATH_A1 "',)", "node=" NAME_A "|identifier=000000000001", "node/" NAME_A },
         { &method_delete_port_forced, "('" PATH_AI "',)", "node=" NAME_A "|identifier=00023D000001", "node/" NAME_A },
         { &method_request_state_change, "('" PATH_B1 "', 3)", "node=" NAME_B "|identifier=000000000001", "node/" NAME_B },
         { &method_bind_port, "('" PATH_B1 "', '" TCP("2", "860") "')",
-          "node=" NAME_B "|identifier=000000000001|portals=10.0.0.2:860", "node/" NAME_B },
+          "node=" NAME_B "|identifier=000000000001|portals=10.0.0.2:860", "node/" NAME_B "|~portals" },
         { &method_unbind_port, "('" PATH_AI "', '" IP("2") "')", "node=" NAME_A "|identifier=00023D000001|portals=10.0.0.2",
-          "node/" NAME_A },
+          "node/" NAME_A "|~portals" },
 
         /* a batch: node and role only if all agree, the Identifier never, portals once */
         { &method_create_ports,
           "([('" PATH_A "', 3, '000000000001', ['" TCP("1", "3260") "', '" TCP(
                   "2", "3260") "']), "
                                "('" PATH_A "', 3, '000000000001', ['" TCP("2", "3260") "', '" TCP("3", "3260") "'])], {})",
-          "node=" NAME_A "|role=target|identifier=|portals=10.0.0.1:3260 10.0.0.2:3260 10.0.0.3:3260|count=2", "node/" NAME_A },
+          "node=" NAME_A "|role=target|identifier=|portals=10.0.0.1:3260 10.0.0.2:3260 10.0.0.3:3260|count=2",
+          "node/" NAME_A "|~portals" },
         { &method_create_ports, "([('" PATH_A "', 3, '000000000001', ['" TCP("1", "3260") "'])], {})",
-          "node=" NAME_A "|role=target|identifier=|portals=10.0.0.1:3260|count=1", "node/" NAME_A },
+          "node=" NAME_A "|role=target|identifier=|portals=10.0.0.1:3260|count=1", "node/" NAME_A "|~portals" },
         { &method_create_ports, "([('" PATH_A "', 3, '', []), ('" PATH_B "', 3, '', [])], {})",
-          "node=|role=target|identifier=|portals=|count=2", "node/" NAME_A "|node/" NAME_B },
+          "node=|role=target|identifier=|portals=|count=2", "node/" NAME_A "|node/" NAME_B "|~portals" },
         { &method_create_ports, "([('" PATH_A "', 3, '', []), ('" PATH_B "', 3, '', []), ('" PATH_A "', 3, '', [])], {})",
-          "node=|role=target|identifier=|portals=|count=3", "node/" NAME_A "|node/" NAME_B },
+          "node=|role=target|identifier=|portals=|count=3", "node/" NAME_A "|node/" NAME_B "|~portals" },
         { &method_create_ports, "([('" PATH_A "', 3, '', []), ('" PATH_A "', 2, '', [])], {'Enabled': <true>})",
-          "node=" NAME_A "|role=|identifier=|portals=|count=2", "node/" NAME_A },
+          "node=" NAME_A "|role=|identifier=|portals=|count=2", "node/" NAME_A "|~portals" },
         { &method_create_ports, "(@a(oqsao) [], {})", "node=|role=|identifier=|portals=|count=0", "" },
 
         /* nodes */
@@ -96,7 +98,7 @@ static const DetailsCase cases[] = {
         /* control characters are not handed on */
         { &method_create_portal_group, "('a\\nb\\u001b[31m', {})", "group=a?b?[31m", "portals" },
         { &method_create_port, "('" PATH_A "', 3, '1\\n2', [])",
-          "node=" NAME_A "|role=target|identifier=1?2|portals=", "node/" NAME_A },
+          "node=" NAME_A "|role=target|identifier=1?2|portals=", "node/" NAME_A "|~portals" },
         { &method_create_node, "('', {'Name': <'iqn.\\n\\u007f'>})", "node=iqn.??|role=target", "node/iqn.\n\x7f" },
         { &method_delete_node, "('" ROOT "/node/iqn_0a',)", "node=" ROOT "/node/iqn_0a", "node/" ROOT "/node/iqn_0a" },
         { &method_create_portal_group, "('C1 \\u0085\\u009b', {})", "group=C1 ????", "portals" },
@@ -148,17 +150,23 @@ static void check_locks(const Intent *i, const char *expected) {
         g_assert_cmpint(sd_event_new(&event), >=, 0);
         g_assert_cmpint(locks_new(event, &locks), ==, 0);
 
-        /* Each expected one blocks it … */
+        /* Each expected one blocks it, and it blocks those that come later unless it only follows … */
         for (char **n = names; *n; n++) {
-                LockSet *one = lock_set_new(locks, NULL, NULL), *set = lock_set_new(locks, NULL, NULL);
+                LockSet *one = lock_set_new(locks, NULL, NULL), *set = lock_set_new(locks, NULL, NULL),
+                        *later = lock_set_new(locks, NULL, NULL);
+                bool follows = (*n)[0] == '~';
 
-                g_assert_cmpint(lock_set_add(one, *n), ==, 0);
+                g_assert_cmpint(lock_set_add(one, *n + follows), ==, 0);
                 g_assert_cmpint(locks_acquire(one), ==, 1);
                 g_assert_cmpint(details_locks(i, set), ==, 0);
                 g_assert_cmpint(locks_acquire(set), ==, 0);
-                g_assert_cmpstr(lock_set_blocker(set), ==, *n);
-                lock_set_free(set);
+                g_assert_cmpstr(lock_set_blocker(set), ==, *n + follows);
                 lock_set_free(one);
+
+                g_assert_cmpint(lock_set_add(later, *n + follows), ==, 0);
+                g_assert_cmpint(locks_acquire(later), ==, follows);
+                lock_set_free(later);
+                lock_set_free(set);
         }
 
         /* … and nothing else does: it holds as many as are expected. */

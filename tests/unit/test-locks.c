@@ -38,14 +38,16 @@ static void on_granted(void *userdata) {
         g_string_append(s->f->granted, s->name);
 }
 
-/* NAMES: one letter for each lock. Returns what locks_acquire() does. */
+/* NAMES: one letter for each lock, a capital one for a lock to follow. Returns what locks_acquire() does. */
 static int want(Fixture *f, Set *s, const char *name, const char *names) {
         int r;
 
         *s = (Set){ .f = f, .name = name };
         g_assert_nonnull(s->set = lock_set_new(f->locks, on_granted, s));
         for (const char *p = names; *p; p++)
-                g_assert_cmpint(lock_set_add(s->set, (char[]){ *p, '\0' }), ==, 0);
+                g_assert_cmpint(
+                        (g_ascii_isupper(*p) ? lock_set_follow : lock_set_add)(s->set, (char[]){ g_ascii_tolower(*p), '\0' }), ==,
+                        0);
         r = locks_acquire(s->set);
         g_assert_cmpint(lock_set_is_held(s->set), ==, r);
         return r;
@@ -139,6 +141,57 @@ static void test_release_order(Fixture *f, gconstpointer data) {
         g_assert_cmpint(want(f, &c, "c", "y"), ==, 0);
         release(f, &b, "c");
         release(f, &a, "");
+        release(f, &c, "");
+}
+
+/* Those that follow a lock wait for all that asked for it before, go side by side, and hold up nobody. */
+static void test_follow(Fixture *f, gconstpointer data) {
+        Set a, b, c, d, e, g;
+
+        g_assert_cmpint(want(f, &a, "a", "X"), ==, 1); /* nobody to follow */
+        g_assert_cmpint(want(f, &b, "b", "x"), ==, 1); /* which does not wait for a */
+        g_assert_cmpint(want(f, &c, "c", "pX"), ==, 0);
+        g_assert_cmpint(want(f, &d, "d", "Xq"), ==, 0);
+        g_assert_cmpint(want(f, &e, "e", "x"), ==, 0);
+        g_assert_cmpint(want(f, &g, "g", "X"), ==, 0);
+        g_assert_cmpstr(lock_set_blocker(c.set), ==, "x");
+        g_assert_cmpuint(lock_set_longest_queue(g.set), ==, 2); /* b and e: followers do not count */
+
+        b.set = lock_set_free(b.set);
+        run(f);
+        g_assert_cmpuint(f->granted->len, ==, 3); /* c, d and e at once */
+        g_assert_cmpint(lock_set_is_held(c.set) && lock_set_is_held(d.set) && lock_set_is_held(e.set), ==, true);
+        g_string_truncate(f->granted, 0);
+        release(f, &c, "");
+        release(f, &e, "g");
+        release(f, &d, "");
+        release(f, &a, "");
+        release(f, &g, "");
+}
+
+/* One that leaves while others follow it; one that follows and waits elsewhere; and one that both follows and takes a lock. */
+static void test_follow_and_leave(Fixture *f, gconstpointer data) {
+        Set a, b, c, d, e;
+
+        g_assert_cmpint(want(f, &a, "a", "x"), ==, 1);
+        g_assert_cmpint(want(f, &b, "b", "x"), ==, 0);
+        g_assert_cmpint(want(f, &c, "c", "X"), ==, 0);
+        release(f, &b, ""); /* c still follows a */
+        g_assert_cmpstr(lock_set_blocker(c.set), ==, "x");
+        g_assert_cmpint(want(f, &d, "d", "y"), ==, 1);
+        g_assert_cmpint(want(f, &e, "e", "Xy"), ==, 0);
+        release(f, &a, "c");
+        g_assert_cmpstr(lock_set_blocker(e.set), ==, "y");
+        release(f, &c, "");
+        release(f, &d, "e");
+        release(f, &e, "");
+
+        g_assert_cmpint(want(f, &a, "a", "XxX"), ==, 1);
+        g_assert_cmpuint(lock_set_size(a.set), ==, 1);
+        g_assert_cmpint(want(f, &b, "b", "X"), ==, 0); /* so it takes it */
+        g_assert_cmpint(want(f, &c, "c", "X"), ==, 0);
+        release(f, &b, "");
+        release(f, &a, "c");
         release(f, &c, "");
 }
 
@@ -266,6 +319,8 @@ int main(int argc, char **argv) {
         ADD("fifo", test_fifo);
         ADD("all-at-once", test_all_at_once);
         ADD("release-order", test_release_order);
+        ADD("follow", test_follow);
+        ADD("follow-and-leave", test_follow_and_leave);
         ADD("freed-before-told", test_freed_before_told);
         ADD("twice", test_twice);
         ADD("longest-queue", test_longest_queue);

@@ -266,10 +266,37 @@ static void task_applied(const BackendResult *result, void *userdata) {
         task_fail(t, result->refusal, task_explain(t, result));
 }
 
-/* Calls the backend for the next batch. After the last one the outcome is shown. */
+static void task_checked(const BackendResult *result, void *userdata) {
+        Task *t = userdata;
+
+        t->call = NULL;
+        if (result->refusal == REFUSAL_NONE) {
+                t->n_checked++;
+                task_apply(t);
+        } else if (t->resumes && refusal_passes(result->refusal)) {
+                t->refusal = result->refusal;
+                t->why = strdup(result->message);
+                task_keep_half_done(t, "the removal is tried again by itself");
+        } else
+                task_fail(t, result->refusal, strdup(result->message));
+}
+
+/* What one backend has removed does not come back as it was if the next one refuses. So all of them are asked first. */
+static bool task_checks_first(const Task *t) {
+        return t->work.n > 1 && t->n_checked < t->work.n && plan_removes(&t->plan);
+}
+
+static int task_call_backend(Task *t) {
+        bool check = task_checks_first(t);
+        const BackendBatch *b = t->work.batches + (check ? t->n_checked : t->batch);
+        BackendRequest request = backend_batch_request(b);
+
+        request.check = check;
+        return backend_apply(b->backend, &request, check ? task_checked : task_applied, t, &t->call);
+}
+
+/* Calls the backend for the next batch, or first for the check of the next batch. After the last one the outcome is shown. */
 static void task_apply(Task *t) {
-        const BackendBatch *b = t->work.batches + t->batch;
-        BackendRequest request;
         char *why = NULL;
         int r;
 
@@ -283,8 +310,7 @@ static void task_apply(Task *t) {
         }
 
         t->phase = TASK_APPLYING;
-        request = backend_batch_request(b);
-        r = backend_apply(b->backend, &request, task_applied, t, &t->call);
+        r = task_call_backend(t);
         if (r < 0) {
                 log_error_errno(r, "Failed to call the backend");
                 (void) refuse(REFUSAL_FAILED, &why, "The backend could not be called: %s", strerror(-r));
@@ -354,6 +380,7 @@ void task_start(Task *t) {
         t->again = false;
         backend_work_done(&t->work);
         t->batch = 0;
+        t->n_checked = 0;
         r = plan_make(&t->plan, t->engine->context, t->intent, &why);
         if (r == 0 && t->caller)
                 t->caller->ops->begin(t->caller);

@@ -55,7 +55,8 @@ struct Task {
         bool stored; /* what the plan says is in the store */
         bool again;  /* once it is taken back: plan anew, with another Identifier */
         BackendWork work;
-        size_t batch; /* the one under way, or the next one */
+        size_t batch;     /* the one under way, or the next one */
+        size_t n_checked; /* batches of a removal that its backend could do */
         BackendCall *call;
         bool repeated; /* a removal whose outcome was unknown was tried again */
 

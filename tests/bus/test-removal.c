@@ -373,6 +373,43 @@ static void test_made(void) {
         g_assert_cmpuint(fault_log_count(b->service, "Apply"), ==, 0);
 }
 
+/* A node of both roles: all backends are asked before one of them removes something. */
+static void test_both_roles(void) {
+        static const char name[] = "iqn.2026-11.org.example:both";
+        Service *s = service_new("--initiator-backend=model", NULL);
+        g_autofree char *node = node_path(name), *before = NULL, *after = NULL;
+        sd_bus *bus;
+
+        service_use_fault_backend(s);
+        service_start(s);
+        bus = connect_as("root");
+        must_call(bus, "CreateiSCSINode", "sa{sv}", "", 2, "Name", "s", name, "Roles", "aq", 2, 2, 3);
+        must_call(bus, "CreateiSCSIProtocolEndpoint", "oqsao", node, 3, "", 1, LOOPBACK_PORTAL);
+        must_call(bus, "CreateiSCSIProtocolEndpoint", "oqsao", node, 2, "", 1, ROOT_PATH "/ip/_3127_2e0_2e0_2e1");
+        fault_set_sessions(s, name, 1, true);
+        before = view_objects(bus);
+
+        fault_log_clear(s);
+        must_refuse(bus, "SessionsActive", 4097, "DeleteiSCSINode", "o", node);
+        g_assert_cmpuint(fault_log_count(s, "Check"), ==, 1);
+        fault_plan(s, "Check fail Failed no-more\n");
+        must_refuse(bus, "Failed", 4, "DeleteiSCSINode", "o", node);
+        fault_plan(s, "Check crash-before\n");
+        must_refuse(bus, "BackendUnavailable", 32773, "DeleteiSCSINode", "o", node);
+        g_assert_cmpuint(fault_log_count(s, "Apply"), ==, 0);
+        after = view_objects(bus);
+        g_assert_cmpstr(before, ==, after);
+
+        fault_plan(s, "%s", "");
+        fault_set_sessions(s, name, 1, false);
+        must_call(bus, "DeleteiSCSINode", "o", node);
+        g_assert_false(object_exists(bus, node));
+        service_stop(s);
+        assert_store_is_sound(s);
+        sd_bus_flush_close_unref(bus);
+        service_free(s);
+}
+
 int main(int argc, char *argv[]) {
         static const struct {
                 const char *name;
@@ -389,6 +426,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/removal/full-disk", test_full_disk);
         g_test_add_data_func("/removal/foreign-inside/plain", "DeleteiSCSINode", test_foreign_inside);
         g_test_add_data_func("/removal/foreign-inside/forced", "DeleteiSCSINodeForced", test_foreign_inside);
+        g_test_add_func("/removal/both-roles", test_both_roles);
         g_test_add_func("/removal/made-again", test_made_again);
         g_test_add_func("/removal/made", test_made);
         g_test_add_func("/removal/killed-and-foreign", test_killed_and_foreign);

@@ -173,43 +173,44 @@ int step_symlink(Steps *s, const char *target, const char *path) {
         return 1;
 }
 
-int file_read(const char *path, char **ret, size_t *ret_size) {
-        _cleanup_close_ int fd = -1;
+/* Configfs gives all that it shows in one piece. *RET is malloc'ed, with a NUL behind its *RET_SIZE bytes. */
+static int fd_read(int fd, char **ret, size_t *ret_size) {
         _cleanup_free_ char *buf = NULL;
-        size_t n = 0;
-
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-                return -errno;
+        ssize_t n;
 
         buf = malloc(FILE_SIZE_MAX + 1);
         if (!buf)
                 return -ENOMEM;
 
-        while (n < FILE_SIZE_MAX) {
-                ssize_t k;
-
-                k = read(fd, buf + n, FILE_SIZE_MAX - n);
-                if (k < 0)
-                        return -errno;
-                if (k == 0)
-                        break;
-                n += (size_t) k;
-        }
+        n = read(fd, buf, FILE_SIZE_MAX);
+        if (n < 0)
+                return -errno;
 
         buf[n] = '\0';
         *ret = TAKE_PTR(buf);
-        if (ret_size)
-                *ret_size = n;
+        *ret_size = (size_t) n;
         return 0;
 }
 
+static int file_open(const char *path, int flags) {
+        int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW);
+
+        return fd < 0 ? -errno : fd;
+}
+
+int file_read(const char *path, char **ret, size_t *ret_size) {
+        _cleanup_close_ int fd = file_open(path, O_RDONLY);
+        size_t size;
+
+        return fd < 0 ? fd : fd_read(fd, ret, ret_size ? ret_size : &size);
+}
+
 /* Reads the value of an attribute, without the newline at its end. */
-static int value_read(const char *path, char **ret) {
+static int value_read(int fd, char **ret) {
         size_t n;
         int r;
 
-        r = file_read(path, ret, &n);
+        r = fd_read(fd, ret, &n);
         if (r < 0)
                 return r;
 
@@ -218,42 +219,40 @@ static int value_read(const char *path, char **ret) {
         return 0;
 }
 
-static int value_write(const char *path, const char *value) {
-        _cleanup_close_ int fd = -1;
-
-        fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-                return -errno;
-
+static int value_write(int fd, const char *value) {
         return pwrite(fd, value, strlen(value), 0) < 0 ? -errno : 0;
 }
 
 static int undo_write(const Undo *u, Texts *lost) {
+        _cleanup_close_ int fd = file_open(u->path, O_RDWR), again = -1;
         _cleanup_free_ char *now = NULL, *after = NULL;
         int r;
 
-        r = value_read(u->path, &now);
-        if (r == -ENOENT) /* it went with its directory */
+        if (fd == -ENOENT) /* it went with its directory */
                 return 0;
+        r = fd < 0 ? fd : value_read(fd, &now);
         if (r < 0 || strcmp(now, u->data) == 0)
                 return r;
 
-        r = value_write(u->path, u->data);
+        r = value_write(fd, u->data);
         if (r < 0)
                 return r;
 
-        r = value_read(u->path, &after);
+        again = file_open(u->path, O_RDONLY);
+        r = again < 0 ? again : value_read(again, &after);
         return r < 0 ? r : strcmp(after, u->data) != 0 ? -EBUSY : 0;
 }
 
 int step_write(Steps *s, const char *path, const char *value) {
         _cleanup_free_ char *before = NULL;
+        _cleanup_close_ int fd = -1;
         int r;
 
         r = steps_check_peer(s);
         if (r < 0)
                 return r;
-        r = value_read(path, &before);
+        fd = file_open(path, O_RDWR);
+        r = fd < 0 ? fd : value_read(fd, &before);
         if (r < 0)
                 return r;
         if (strcmp(before, value) == 0)
@@ -264,15 +263,19 @@ int step_write(Steps *s, const char *path, const char *value) {
         if (r < 0)
                 return r;
 
-        r = value_write(path, value);
+        r = value_write(fd, value);
         return r < 0 ? r : 1;
 }
 
 int step_write_only(Steps *s, const char *path, const char *value) {
+        _cleanup_close_ int fd = -1;
         int r;
 
         r = steps_check_peer(s);
-        return r < 0 ? r : value_write(path, value);
+        if (r < 0)
+                return r;
+        fd = file_open(path, O_WRONLY);
+        return fd < 0 ? fd : value_write(fd, value);
 }
 
 static void report_left(Report *report, const char *path, int error) {

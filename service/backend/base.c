@@ -234,13 +234,14 @@ static int call_start(Backend *b, BackendCall *call, backend_done_t done, void *
         if (!c)
                 return -ENOMEM;
 
-        r = backend_wake(b);
-        if (r < 0)
-                return r;
-
         c->done = done;
         c->userdata = userdata;
-        DL_APPEND(b->queue, c);
+        if (b->queue || !b->ops->begin || !b->ops->begin(b, c)) {
+                r = backend_wake(b);
+                if (r < 0)
+                        return r;
+                DL_APPEND(b->queue, c);
+        }
         if (ret)
                 *ret = c;
 

@@ -10,6 +10,10 @@ typedef struct BackendOps {
          * at all, for that may free B. Called after backend_wake(). */
         void (*turn)(Backend *b);
 
+        /* Begins C, which is in no list, if that can be done at once; else nothing has happened to it. Never runs a callback. May
+         * be NULL. */
+        bool (*begin)(Backend *b, BackendCall *c);
+
         /* Frees what the kind of backend has beyond a Backend, and B itself. */
         void (*free)(Backend *b);
 } BackendOps;

@@ -81,8 +81,9 @@ static BackendCall *connection_end_call(Connection *c) {
         c->reply = sd_bus_slot_unref(c->reply);
         (void) sd_event_source_set_enabled(c->deadline, SD_EVENT_OFF);
 
-        /* There is room for a call that waits, or a connection too many. */
-        peer_wake(c->peer);
+        /* There is room for a call that waits, or perhaps a connection too many. */
+        if (c->peer->backend.queue || c->peer->n_connections > 1)
+                peer_wake(c->peer);
 
         return TAKE_PTR(c->call);
 }
@@ -268,7 +269,7 @@ static int connection_send(Connection *c, BackendCall *call) {
         return 0;
 }
 
-static Connection *peer_find_idle(Peer *p) {
+static Connection *peer_find_idle(const Peer *p) {
         Connection *c;
 
         DL_FOREACH(p->connections, c)
@@ -346,6 +347,16 @@ static void peer_trim_idle(Peer *p) {
         }
 }
 
+static bool peer_has_room(const Peer *p) {
+        return p->n_connections < p->max_workers || peer_find_idle(p);
+}
+
+static bool peer_begin(Backend *b, BackendCall *call) {
+        Peer *p = (Peer *) b;
+
+        return peer_has_room(p) && peer_send(p, call) >= 0;
+}
+
 static void peer_turn(Backend *b) {
         Peer *p = (Peer *) b;
         BackendCall *call;
@@ -356,11 +367,12 @@ static void peer_turn(Backend *b) {
                 return;
         }
 
-        if (p->n_connections >= p->max_workers && !peer_find_idle(p))
+        if (!peer_has_room(p))
                 return;
 
         call = backend_take_call(b);
-        peer_wake(p);
+        if (b->queue)
+                peer_wake(p);
 
         r = peer_send(p, call);
         if (r < 0)
@@ -379,6 +391,7 @@ static void peer_free(Backend *b) {
 }
 
 static const BackendOps peer_ops = {
+        .begin = peer_begin,
         .turn = peer_turn,
         .free = peer_free,
 };

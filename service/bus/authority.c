@@ -375,36 +375,20 @@ static int uid_answered(sd_bus_message *reply, void *userdata, _unused_ sd_bus_e
         return 1;
 }
 
-/* The same for a caller that is known. */
-static int known_before(_unused_ sd_event_source *s, void *userdata) {
-        Question *q = userdata;
-
-        q->later = sd_event_source_disable_unref(q->later);
-        question_set_known(q);
-        question_answer(q, VERDICT_GRANTED, NULL);
-        return 0;
-}
-
 /* Whether the bus is still being asked for the caller of an earlier call: a later one must not overtake it. */
 static bool question_has_predecessor(const Question *q) {
         for (const Question *other = q->authority->questions; other; other = other->next)
-                if (other != q && other->unknown && !other->later &&
+                if (other != q && other->unknown &&
                     strcmp(sd_bus_message_get_sender(other->message), sd_bus_message_get_sender(q->message)) == 0)
                         return true;
 
         return false;
 }
 
-static int question_find_uid(Question *q) {
-        const Identity *i = find_identity(q->authority, sd_bus_message_get_sender(q->message));
-
-        if (!i || question_has_predecessor(q))
-                return sd_bus_call_method_async(q->authority->bus, &q->slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                                "org.freedesktop.DBus", "GetConnectionUnixUser", uid_answered, q, "s",
-                                                sd_bus_message_get_sender(q->message));
-
-        q->uid = i->uid;
-        return sd_event_add_defer(q->authority->event, &q->later, known_before, q);
+static int question_ask_bus(Question *q) {
+        return sd_bus_call_method_async(q->authority->bus, &q->slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                        "org.freedesktop.DBus", "GetConnectionUnixUser", uid_answered, q, "s",
+                                        sd_bus_message_get_sender(q->message));
 }
 
 /* Answers from the event loop, never from within question_ask(). */
@@ -469,6 +453,7 @@ int question_ask(Question *q, const char *action, char *const *details) {
 }
 
 int authority_identify(Authority *a, sd_bus_message *m, question_answered_t answered, void *userdata, Question **ret) {
+        const Identity *known;
         Question *q;
         int r;
 
@@ -486,7 +471,15 @@ int authority_identify(Authority *a, sd_bus_message *m, question_answered_t answ
         q->link = &a->questions;
         a->questions = q;
 
-        r = question_find_uid(q);
+        known = find_identity(a, sd_bus_message_get_sender(m));
+        if (known && !question_has_predecessor(q)) {
+                q->uid = known->uid;
+                *ret = q;
+                question_answer(q, VERDICT_GRANTED, NULL);
+                return 0;
+        }
+
+        r = question_ask_bus(q);
         if (r < 0) {
                 question_free(q);
                 return r;

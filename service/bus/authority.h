@@ -42,7 +42,8 @@ int authority_new(sd_bus *bus, sd_bus *asking_bus, uint64_t deadline_usec, Autho
 Authority *authority_free(Authority *a); /* after all of its questions */
 
 /* Finds out who the sender of M is; the bus is asked once for each caller that stays. ANSWERED is called with VERDICT_GRANTED
- * when question_uid() is known, and never from within. Returns 0 or a negative errno when nothing was asked. */
+ * when question_uid() is known. That is from within, with *RET set, if the caller was known before. Returns 0, or a negative
+ * errno when nothing was asked. */
 int authority_identify(Authority *a, sd_bus_message *m, question_answered_t answered, void *userdata, Question **ret);
 
 /* Asks polkit whether a caller that was identified may do ACTION. DETAILS are pairs of names and values for polkit's rules,

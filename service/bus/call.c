@@ -275,6 +275,7 @@ static void check_call_known(Question *q, Verdict verdict, const sd_bus_error *e
         }
 }
 
+/* Takes INTENT, but not if it fails. */
 static int check_call_new(Manager *m, sd_bus_message *message, Intent *intent, bool typed) {
         CheckCall *c;
         int r;
@@ -293,12 +294,13 @@ static int check_call_new(Manager *m, sd_bus_message *message, Intent *intent, b
         c->link = &m->checks;
         m->checks = c;
 
+        c->intent = intent;
         r = authority_identify(m->authority, message, check_call_known, c, &c->question);
         if (r < 0) {
+                c->intent = NULL;
                 check_call_free(c);
                 return r;
         }
-        c->intent = intent;
         return 1;
 }
 

@@ -316,6 +316,8 @@ static void on_done(DirectoryJob *jobs, void *userdata) {
 static int on_stuck(sd_event_source *s, uint64_t usec, void *userdata) {
         ConfigfsWatch *w = userdata;
 
+        if (directory_reader_collect(w->reader))
+                return 0; /* it went on, and the timer begins anew */
         directory_reader_at(w->reader, w->status.stuck_at, sizeof(w->status.stuck_at));
         configfs_status_set(&w->status, CONFIGFS_TROUBLE_STUCK, true);
         w->complete = true;

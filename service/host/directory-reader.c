@@ -19,6 +19,9 @@
 /* How long directory_reader_free() waits for the thread. */
 #define END_MSEC 500u
 
+/* The loop is woken when so many jobs have ended, or nothing is left to do. */
+#define TOGETHER_MAX 32u
+
 struct DirectoryReader {
         /* The event loop's alone. */
         sd_event_source *io;
@@ -39,6 +42,7 @@ struct DirectoryReader {
         bool abandoned; /* the thread is the owner */
         DirectoryJob *todo, *todo_last;
         DirectoryJob *finished, *finished_last;
+        unsigned n_untold;     /* of them, since the loop was woken */
         DirectoryJob *current; /* at work */
 };
 
@@ -162,9 +166,12 @@ static void run_first(DirectoryReader *reader) {
         (void) pthread_mutex_lock(&reader->lock);
         reader->current = NULL;
 
-        if (!reader->finished)
-                (void) eventfd_write(reader->ready_fd, 1); /* only a full counter refuses, and then the loop is awake anyway */
         append(&reader->finished, &reader->finished_last, job);
+        reader->n_untold++;
+        if (reader->todo && reader->n_untold < TOGETHER_MAX)
+                return;
+        reader->n_untold = 0;
+        (void) eventfd_write(reader->ready_fd, 1); /* only a full counter refuses, and then the loop is awake anyway */
 }
 
 static void *reader_thread(void *userdata) {
@@ -191,18 +198,25 @@ static void *reader_thread(void *userdata) {
         return NULL;
 }
 
-static int on_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        DirectoryReader *reader = userdata;
+bool directory_reader_collect(DirectoryReader *reader) {
         DirectoryJob *jobs;
+        bool any;
+
+        (void) pthread_mutex_lock(&reader->lock);
+        jobs = TAKE_PTR(reader->finished);
+        any = jobs;
+        (void) pthread_mutex_unlock(&reader->lock);
+
+        if (any)
+                reader->done(jobs, reader->userdata);
+        return any;
+}
+
+static int on_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         eventfd_t count;
 
         (void) eventfd_read(fd, &count);
-        (void) pthread_mutex_lock(&reader->lock);
-        jobs = TAKE_PTR(reader->finished);
-        (void) pthread_mutex_unlock(&reader->lock);
-
-        if (jobs)
-                reader->done(jobs, reader->userdata);
+        (void) directory_reader_collect(userdata);
         return 0;
 }
 

@@ -41,8 +41,8 @@ DirectoryJob *directory_job_new(char *path);
 DirectoryJob *directory_jobs_free(DirectoryJob *jobs);
 DEFINE_TRIVIAL_CLEANUP(DirectoryJob *, directory_jobs_free);
 
-/* Called from the event loop with the jobs that are done, in the order in which they were handed over; the callee owns them. A
- * job that is not done does not hold back those that are. directory_reader_free() may be called from here. */
+/* Called from the event loop with the jobs that are done, in the order in which they were handed over; the callee owns them.
+ * Several come together while the thread has more to do. directory_reader_free() may be called from here. */
 typedef void (*directory_done_t)(DirectoryJob *jobs, void *userdata);
 
 /* Starts the thread; the watches are those of INOTIFY_FD, which is duplicated. Returns 0 or a negative errno. */
@@ -50,6 +50,9 @@ int directory_reader_new(sd_event *event, int inotify_fd, directory_done_t done,
 
 /* Hands over one job. USERDATA of the job may be changed until it is done, nothing else. */
 void directory_reader_submit(DirectoryReader *reader, DirectoryJob *taken);
+
+/* Has DONE called now for the jobs that are done, which a job that hangs holds back otherwise. Returns whether there were any. */
+bool directory_reader_collect(DirectoryReader *reader);
 
 /* Copies the path of the job at work into BUF, cut to SIZE bytes; "" if there is none. */
 void directory_reader_at(DirectoryReader *reader, char *buf, size_t size);

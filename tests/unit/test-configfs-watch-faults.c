@@ -340,6 +340,26 @@ static void test_hang(Fixture *f, const void *data) {
         check_followed(f);
 }
 
+/* One that hangs among others: those that were done before it are followed all the same. */
+static void test_hang_among(Fixture *f, const void *data) {
+        f->tuning.stuck_msec = 200;
+        f->tuning.gather_msec = 200;
+        start_with_two(f);
+
+        faults.place = "iqn.2026-11.org.iscsi:c";
+        faults_hang(true);
+        make(f, "iqn.2026-11.org.iscsi:before/tpgt_1");
+        make(f, "iqn.2026-11.org.iscsi:c/tpgt_1");
+        expect_status(f, "iqn.2026-11.org.iscsi:c, as when");
+        g_string_truncate(f->told, 0);
+        make(f, "iqn.2026-11.org.iscsi:before/tpgt_2");
+        watch_wait_for(f, strstr(f->told->str, "iqn.2026-11.org.iscsi:before"));
+        g_assert_true(faults_is_hanging());
+        faults_hang(false);
+        expect_status(f, NULL);
+        check_followed(f);
+}
+
 /* The first look hangs: that anything may have changed is told nevertheless. */
 static void test_hang_at_start(Fixture *f, const void *data) {
         f->tuning.stuck_msec = 200;
@@ -577,6 +597,7 @@ int main(int argc, char **argv) {
         ADD("/configfs-watch/refused-instance", test_refused_instance);
         ADD("/configfs-watch/refused-files", test_refused_files);
         ADD("/configfs-watch/hang", test_hang);
+        ADD("/configfs-watch/hang-among", test_hang_among);
         ADD("/configfs-watch/hang-at-start", test_hang_at_start);
         ADD("/configfs-watch/free-while-hanging", test_free_while_hanging);
         ADD("/configfs-watch/files-of-thread", test_files_of_thread);

@@ -14,6 +14,7 @@
 
 #include "common/log.h"
 #include "bus/bus-value.h"
+#include "bus/invalidations.h"
 #include "bus/methods.h"
 
 /* One kind on the bus: the userdata of its vtable and its enumerator. */
@@ -26,6 +27,7 @@ typedef struct Registration {
 
 struct BusObjects {
         Registration registrations[_OBJECT_TYPE_MAX];
+        Invalidations *invalidations;
 };
 
 static char *make_path(const Object *o, _unused_ void *userdata) {
@@ -54,6 +56,8 @@ static void object_changed(Object *o, const char *const *properties, void *userd
         Manager *m = userdata;
         int r;
 
+        if (invalidations_take(m->objects->invalidations, o, properties))
+                return;
         r = sd_bus_emit_properties_changed_strv(m->bus, o->path, object_class(o)->interface, (char **) properties);
         if (r < 0)
                 log_warning_errno(r, "Failed to tell that %s changed", o->path);
@@ -313,6 +317,9 @@ int bus_objects_new(Manager *m, BusObjects **ret) {
         b = *ret = calloc(1, sizeof(*b));
         if (!b)
                 return -ENOMEM;
+        r = invalidations_new(m->bus, m->context.model, &b->invalidations);
+        if (r < 0)
+                return r;
 
         for (size_t i = 0; i < ELEMENTSOF(object_classes); i++) {
                 b->registrations[i] = (Registration){ .manager = m, .class = object_classes[i] };
@@ -332,6 +339,7 @@ BusObjects *bus_objects_free(BusObjects *b) {
                 method_table_done(&b->registrations[i].methods);
                 free(b->registrations[i].vtable);
         }
+        invalidations_free(b->invalidations);
         free(b);
         return NULL;
 }

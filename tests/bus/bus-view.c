@@ -240,11 +240,22 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
         return 0;
 }
 
+/* What a change has invalidated is told after its answer, and before the answer of the next call. */
+static void wait_for_signals(sd_bus *bus) {
+        sd_bus_message *m = NULL;
+
+        g_assert_cmpint(sd_bus_message_new_method_call(bus, &m, BUS_NAME, ROOT_PATH, "org.freedesktop.DBus.Peer", "Ping"), >=, 0);
+        g_assert_cmpint(sd_bus_message_set_auto_start(m, false), >=, 0);
+        (void) sd_bus_call(bus, m, 10 * G_USEC_PER_SEC, NULL, NULL); /* the service may be away */
+        sd_bus_message_unref(m);
+}
+
 Signals *signals_new(sd_bus *bus) {
         Signals *s = g_new0(Signals, 1);
 
         s->bus = sd_bus_ref(bus);
         s->text = g_string_new(NULL);
+        wait_for_signals(bus); /* of what was done before */
         g_assert_cmpint(sd_bus_add_match(bus, &s->slot, "type='signal',path_namespace='" ROOT_PATH "'", on_signal, s), >=, 0);
         return s;
 }
@@ -260,6 +271,7 @@ char *signals_take(Signals *s) {
         char *text;
         int r;
 
+        wait_for_signals(s->bus);
         while ((r = sd_bus_process(s->bus, NULL)) > 0)
                 ;
         g_assert_cmpint(r, >=, 0);

@@ -52,6 +52,7 @@ bool mirror_has_signals(Mirror *m);
  * g_free it. */
 char *mirror_take(Mirror *m);
 
-/* Ends the test unless mirror_take() gives these lines (NULL-terminated). */
+/* Ends the test unless mirror_take() gives these lines (NULL-terminated), first those that tell something else than what was
+ * invalidated, then the others: these are sent when the work on a call is over, with its answer before them. */
 #define assert_signals(m, ...) assert_signals_at(G_STRLOC, (m), (const char *const[]){ __VA_ARGS__, NULL })
 void assert_signals_at(const char *where, Mirror *m, const char *const *lines);

@@ -318,8 +318,7 @@ static void test_automatic(Fixture *f, gconstpointer data) {
         address("del", ADDRESS, "v0");
         expect(f, "- " IP, "~ " TCP " BindsTo", "~ " PORT PARTLY, "~ " NODE SUM);
         must_call(f->bus, "UnbindiSCSIProtocolEndPoint", "oo", PORT_PATH, TCP_PATH);
-        expect(f, "~ " PORT " BindsTo OperationalStatus StatusDescriptions", "~ " NODE SUM, "~ " TCP " -BoundBy", "- " TCP,
-               "~ " DEFAULT " -Members");
+        expect(f, "~ " PORT " BindsTo OperationalStatus StatusDescriptions", "~ " NODE SUM, "- " TCP, "~ " DEFAULT " -Members");
         assert_property(f, PORT_PATH, PORT_INTERFACE, "StatusDescriptions", "[In force]");
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the service tells with signals, call by call: which, in which order, to the caller and to others, all before the reply;
- * none where nothing changed. That each tells the truth and that none is missing is what mirror.h adds. */
+/* What the service tells with signals, call by call: which, in which order, to the caller and to others. All come before the
+ * reply, but for what is only invalidated, which is told after it. None where nothing changed. That each tells the truth and that
+ * none is missing is what mirror.h adds. */
 
 #include <stdarg.h>
 #include <string.h>
@@ -83,7 +84,7 @@ static void call(Watch *w, const char *member, const char *types, ...) {
         process_until(w->caller, is_answered, w);
 }
 
-/* The signals of the last call are these and came in this order, and then the answer, and then nothing. */
+/* The signals of the last call are these and came in this order, with the answer after those that tell a value. */
 static void expect_at(const char *where, Watch *w, const char *answer, const char *const *lines) {
         g_auto(GStrv) with_answer = g_strdupv((char **) lines);
         guint n = g_strv_length(with_answer);
@@ -132,9 +133,19 @@ static void test_node_with_ports(void) {
         expect(w, "+ " PORT_2, "~ " NODE " -ProtocolEndpoints", "~ tcp/[::1]:3260 -BoundBy");
 
         call(w, "DeleteiSCSINode", "o", NODE_PATH);
-        expect(w, "- " PORT_2, "~ " NODE " -ProtocolEndpoints", "~ tcp/[::1]:3260 -BoundBy", "- " PORT_I,
-               "~ " NODE " -ProtocolEndpoints", "~ ip/127.0.0.1 -BoundBy", "- " PORT_1, "~ " NODE " -ProtocolEndpoints",
-               "~ tcp/127.0.0.1:3260 -BoundBy", "- " NODE);
+        expect(w, "- " PORT_2, "- " PORT_I, "- " PORT_1, "- " NODE, "~ tcp/[::1]:3260 -BoundBy", "~ ip/127.0.0.1 -BoundBy",
+               "~ tcp/127.0.0.1:3260 -BoundBy");
+}
+
+/* Many changes of one list are one signal. */
+static void test_together(void) {
+        g_autoptr(Watch) w = watch_new();
+
+        make_node(w);
+        call(w, "CreateiSCSIProtocolEndpoints", "a(oqsao)a{sv}", 2, NODE_PATH, 3, "", 1, LOOPBACK_PORTAL, NODE_PATH, 3, "", 1,
+             OTHER_PORTAL, 0);
+        expect(w, "+ " PORT_1, "+ " PORT_2, "~ " NODE " -ProtocolEndpoints", "~ tcp/127.0.0.1:3260 -BoundBy",
+               "~ tcp/[::1]:3260 -BoundBy");
 }
 
 static void test_port(void) {
@@ -312,6 +323,7 @@ int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/signals/node", test_node);
         g_test_add_func("/signals/node-with-ports", test_node_with_ports);
+        g_test_add_func("/signals/together", test_together);
         g_test_add_func("/signals/port", test_port);
         g_test_add_func("/signals/bindings", test_bindings);
         g_test_add_func("/signals/tcp-endpoint-and-groups", test_tcp_endpoint_and_groups);

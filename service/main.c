@@ -33,6 +33,9 @@ static int show_help(void) {
                "     --max-ports=N                    how many ports there may be, 1 to %u (default: %u)\n"
                "     --configfs=DIR                   the kernel's target, which is watched for changes of other programs\n"
                "                                      (default: /sys/kernel/config/target; empty: it is not watched)\n"
+               "     --sysfs=DIR                      where the iSCSI sessions of this host as an initiator are read (default: "
+               "/sys;\n"
+               "                                      empty: they are not)\n"
                "     --drift-policy=report|enforce    what is done when another program changed what is ours in the kernel:\n"
                "                                      show it, or put it right too (default: report)\n"
                "     --new-store                      set the store aside, begin an empty one and end; stop the service before\n"
@@ -111,6 +114,7 @@ static int parse_options(int argc, char *argv[], ManagerOptions *o, bool *ret_ne
                 OPTION_MAX_PORTS,
                 OPTION_LOG_LEVEL,
                 OPTION_CONFIGFS,
+                OPTION_SYSFS,
                 OPTION_DRIFT,
                 OPTION_NEW_STORE,
         };
@@ -126,6 +130,7 @@ static int parse_options(int argc, char *argv[], ManagerOptions *o, bool *ret_ne
                 { "max-ports", required_argument, NULL, OPTION_MAX_PORTS },
                 { "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
                 { "configfs", required_argument, NULL, OPTION_CONFIGFS },
+                { "sysfs", required_argument, NULL, OPTION_SYSFS },
                 { "drift-policy", required_argument, NULL, OPTION_DRIFT },
                 { "new-store", no_argument, NULL, OPTION_NEW_STORE },
                 {},
@@ -169,6 +174,9 @@ static int parse_options(int argc, char *argv[], ManagerOptions *o, bool *ret_ne
                         break;
                 case OPTION_CONFIGFS:
                         o->configfs = optarg;
+                        break;
+                case OPTION_SYSFS:
+                        o->sysfs = optarg;
                         break;
                 case OPTION_DRIFT:
                         r = parse_drift(options[i].name, optarg, &o->drift);
@@ -259,6 +267,7 @@ int main(int argc, char *argv[]) {
                 .target = BACKEND_LIO,
                 .lio_socket = "/run/iscsi-configd/lio.socket",
                 .configfs = "/sys/kernel/config/target",
+                .sysfs = "/sys",
                 .state_directory = getenv("STATE_DIRECTORY"),
                 .backend_deadline_usec = 10 * USEC_PER_SEC,
                 .authorization_deadline_usec = AUTHORITY_DEADLINE_USEC,

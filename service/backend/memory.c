@@ -171,12 +171,13 @@ static char *directory_of_portal(const Portal *portal) {
         return strdup(portal_to_text(portal, text));
 }
 
-static int observe_port(const MemoryPort *p, ObservedPort *ret) {
+/* What a port is called is unique in the backend, as the names of records are. */
+static int observe_port(const char *node, const MemoryPort *p, ObservedPort *ret) {
         size_t n = 0;
 
         ret->identifier = p->identifier;
         ret->enabled = p->enabled;
-        if (asprintf(&ret->directory, "%012llX", (unsigned long long) p->identifier) < 0) {
+        if (asprintf(&ret->directory, "%s-%012llX", node, (unsigned long long) p->identifier) < 0) {
                 ret->directory = NULL;
                 return -ENOMEM;
         }
@@ -221,7 +222,7 @@ static int observe(Memory *m, const char *name, ObservedNode *ret) {
                 return -ENOMEM;
 
         for (const MemoryPort *p = n->ports; p; p = p->hh.next) {
-                r = observe_port(p, ret->ports + ret->n_ports++);
+                r = observe_port(name, p, ret->ports + ret->n_ports++);
                 if (r < 0)
                         return r;
         }

@@ -126,8 +126,7 @@ static Call *call_new(Manager *m, sd_bus_message *message) {
         return c;
 }
 
-/* For what went wrong before there was an intent. */
-static int refuse_call(sd_bus_message *message, const char *method, int r, const char *why) {
+int call_refuse(sd_bus_message *message, const char *method, int r, const char *why) {
         if (r < 0)
                 return r;
 
@@ -148,7 +147,7 @@ int call_change(sd_bus_message *message, void *userdata, sd_bus_error *error) {
                 return sd_bus_error_set(error, SD_BUS_ERROR_UNKNOWN_METHOD, "No such method");
         r = intent_read(message, method, &intent, &why);
         if (r != 0)
-                return refuse_call(message, method->name, r, why);
+                return call_refuse(message, method->name, r, why);
 
         c = call_new(m, message);
         if (!c)
@@ -260,7 +259,7 @@ static void check_call_known(Question *q, Verdict verdict, const sd_bus_error *e
         room = check_room(c);
         if (room) {
                 (void) refuse(REFUSAL_LIMIT_REACHED, &why, "Not checked: %s; call again in a moment", room);
-                (void) refuse_call(c->message, c->method->name, (int) REFUSAL_LIMIT_REACHED, why);
+                (void) call_refuse(c->message, c->method->name, (int) REFUSAL_LIMIT_REACHED, why);
                 check_call_free(c);
                 return;
         }
@@ -270,7 +269,7 @@ static void check_call_known(Question *q, Verdict verdict, const sd_bus_error *e
         if (r < 0) {
                 log_error_errno(r, "Failed to check %s", c->method->name);
                 (void) refuse(REFUSAL_UNSPECIFIED, &why, "The service failed: %s; its log says more", strerror(-r));
-                (void) refuse_call(c->message, c->method->name, (int) REFUSAL_UNSPECIFIED, why);
+                (void) call_refuse(c->message, c->method->name, (int) REFUSAL_UNSPECIFIED, why);
                 check_call_free(c);
         }
 }
@@ -319,12 +318,12 @@ int call_check(sd_bus_message *message, void *userdata, _unused_ sd_bus_error *e
                 r = refuse(REFUSAL_INVALID_PARAMETER, &why,
                            "Interface %.64s has no method %.64s that changes something; see the introspection of the service",
                            interface, name);
-                return refuse_call(message, "CheckCall", r, why);
+                return call_refuse(message, "CheckCall", r, why);
         }
 
         r = intent_read_variant(message, method, &intent, &why);
         if (r != 0)
-                return refuse_call(message, "CheckCall", r, why);
+                return call_refuse(message, "CheckCall", r, why);
         r = check_call_new(userdata, message, intent, false);
         if (r > 0)
                 intent = NULL;
@@ -338,7 +337,7 @@ int call_check_port(sd_bus_message *message, void *userdata, _unused_ sd_bus_err
 
         r = intent_read(message, method_find("CreateiSCSIProtocolEndpoint"), &intent, &why);
         if (r != 0)
-                return refuse_call(message, "CheckiSCSIProtocolEndpoint", r, why);
+                return call_refuse(message, "CheckiSCSIProtocolEndpoint", r, why);
         r = check_call_new(userdata, message, intent, true);
         if (r > 0)
                 intent = NULL;

@@ -19,6 +19,7 @@
 
 typedef struct Authority Authority;
 typedef struct BusObjects BusObjects;
+typedef struct BusSessions BusSessions;
 
 /* What serves a role. */
 typedef enum BackendChoice {
@@ -32,6 +33,7 @@ typedef struct ManagerOptions {
         BackendChoice target, initiator;
         const char *lio_socket;
         const char *configfs; /* the kernel's target there; "": it is not watched */
+        const char *sysfs;    /* normally "/sys"; "": the sessions of this host as an initiator are not followed */
         const char *state_directory;
         uint64_t backend_deadline_usec;
         uint64_t authorization_deadline_usec;
@@ -50,6 +52,7 @@ typedef struct Manager {
         Engine *engine;
         Reconciler *reconciler;
         BusObjects *objects;
+        BusSessions *sessions;
         struct CheckCall *checks; /* under way */
         bool looking;             /* the first look was begun */
 } Manager;

@@ -8,6 +8,7 @@
 
 #include "bus/call.h"
 #include "bus/manager.h"
+#include "bus/sessions.h"
 
 static const ArgumentSpec check_in[] = { { "Interface", "s" }, { "Method", "s" }, { "Arguments", "v" }, {} };
 static const ArgumentSpec check_out[] = { { "Effects", "as" }, { "Warnings", "as" }, {} };
@@ -16,9 +17,13 @@ static const ArgumentSpec check_port_in[] = {
 };
 static const ArgumentSpec check_port_out[] = { { "Identifier", "s" }, { "Warnings", "as" }, {} };
 
+static const ArgumentSpec sessions_in[] = { { "Object", "o" }, {} };
+static const ArgumentSpec sessions_out[] = { { "Sessions", "aa{sv}" }, { "Complete", "b" }, { "Reasons", "as" }, {} };
+
 const ReadMethod read_methods[] = {
         { "CheckCall", check_in, check_out, call_check },
         { "CheckiSCSIProtocolEndpoint", check_port_in, check_port_out, call_check_port },
+        { "ListSessions", sessions_in, sessions_out, call_list_sessions },
         {},
 };
 

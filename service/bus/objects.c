@@ -74,7 +74,10 @@ const ModelListener objects_listener = {
 static int get_property(sd_bus *bus, size_t i, sd_bus_message *reply, void *userdata) {
         const Registration *r = sd_bus_slot_get_userdata(sd_bus_get_current_slot(bus));
         const Object *o = r->class->level ? userdata : &model_service(r->manager->context.model)->object;
-        ObjectContext context = { .abilities = &r->manager->context.abilities };
+        ObjectContext context = {
+                .abilities = &r->manager->context.abilities,
+                .sessions_known = model_sessions_known(r->manager->context.model),
+        };
         BusWriter w = bus_writer(reply);
 
         return r->class->properties[i].get(o, &context, &w.writer);

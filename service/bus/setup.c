@@ -11,6 +11,7 @@
 #include "bus/authority.h"
 #include "bus/call.h"
 #include "bus/objects.h"
+#include "bus/sessions.h"
 #include "change/load.h"
 #include "common/log.h"
 
@@ -110,6 +111,7 @@ static void looked(void *userdata) {
 
         m->context.ready = true;
         model_set_telling(m->context.model, true);
+        bus_sessions_find_ports(m->sessions);
 
         r = sd_bus_request_name_async(m->bus, NULL, BUS_NAME, 0, name_acquired, m);
         if (r < 0) {
@@ -282,7 +284,10 @@ static int setup_changes(Manager *m) {
         engine_set_look(m->engine, look, m);
 
         r = bus_objects_new(m, &m->objects);
-        return r < 0 ? log_error_errno(r, "Failed to put the objects on the bus") : 0;
+        if (r < 0)
+                return log_error_errno(r, "Failed to put the objects on the bus");
+        r = bus_sessions_new(m, &m->sessions);
+        return r < 0 ? log_error_errno(r, "Failed to follow the iSCSI sessions of this host") : 0;
 }
 
 static int setup_context(Manager *m) {
@@ -340,10 +345,12 @@ void manager_look_again(Manager *m) {
         if (store_fault(m->context.store))
                 store_try_again(m->context.store);
         reconciler_suspect(m->reconciler, NULL);
+        bus_sessions_look(m->sessions);
 }
 
 void manager_done(Manager *m) {
         call_checks_free(m);
+        bus_sessions_free(m->sessions);
         reconciler_free(m->reconciler);
         engine_free(m->engine);
         authority_free(m->authority);

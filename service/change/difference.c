@@ -290,6 +290,13 @@ static void tell_port(Port *p, ObjectState before) {
         p->moved_by_address = false;
 }
 
+/* What the backend calls the port: sessions name an initiator port so. A name that is not there any more can still be one that
+ * sessions have. */
+static void note_record(Context *c, Port *p, const ObservedPort *o) {
+        if (o && model_set_port_record(c->model, p, o->directory) < 0)
+                (void) log_oom();
+}
+
 static void settle_port(Context *c, Port *p, const ObservedNode *o, Difference *d, const BackendItemResult *results,
                         const char *why) {
         _cleanup_free_ bool *listening = calloc(p->n_bindings + 1, sizeof(bool));
@@ -303,6 +310,7 @@ static void settle_port(Context *c, Port *p, const ObservedNode *o, Difference *
         }
 
         e.seen = find_port(o, p->key.identifier, &n_directories);
+        note_record(c, p, e.seen);
         e.exists = e.seen || was_done(&e, result_of(d, results, p, NULL, VERB_MAKE_PORT));
         look_at_portals(&e, p, d, results);
         look_at_switch(&e, p, d, results);
@@ -395,6 +403,7 @@ static void show_foreign_state(Context *c, Port *p, const ObservedPort *o) {
                 listening[i] = seen && seen->listening;
         }
         p->enabled = o->enabled;
+        note_record(c, p, o);
         model_set_port_observed(c->model, p, &(PortObservation){ .enabled = o->enabled, .listening = listening });
 }
 

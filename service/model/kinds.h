@@ -45,6 +45,7 @@ typedef struct Service Service;
 #include "model/kinds.def"
 typedef struct Binding Binding;
 typedef struct Membership Membership;
+typedef struct Session Session;
 
 /* What is done about a port or node that another program changed. */
 typedef enum DriftPolicy {
@@ -59,6 +60,7 @@ typedef enum NoticeTopic {
         NOTICE_STORE,
         NOTICE_WATCH,
         NOTICE_BACKEND,
+        NOTICE_SESSIONS,
         _NOTICE_TOPIC_MAX,
 } NoticeTopic;
 
@@ -125,7 +127,11 @@ struct Port {
         size_t n_bindings;
         size_t n_listening; /* of the bindings, as told */
         Port *next_of_node, **link_of_node;
+        char *record;      /* what the backend of an initiator port calls it, as last seen: sessions name it; NULL: not seen */
+        Session *sessions; /* through that record, by number; list through next_of_port */
+        unsigned n_sessions;
         UT_hash_handle hh; /* by key */
+        UT_hash_handle hh_record;
 };
 
 /* BindsTo between a port and its portal: a TCP endpoint (target) or a host address (initiator). */
@@ -191,6 +197,18 @@ struct PortalGroup {
         char *element_name;
         Membership *members;
         UT_hash_handle hh;
+};
+
+/* A live session of this host as an initiator, as far as its port is concerned. It belongs to the port that has its record; the
+ * session or the port may be seen first. */
+struct Session {
+        uint32_t number; /* the kernel's */
+        char *record;    /* NULL: not known yet */
+        bool has_isid;
+        uint64_t isid;
+        Port *port; /* NULL: none has that record */
+        Session *next_of_port, **link_of_port;
+        UT_hash_handle hh; /* by number */
 };
 
 /* MemberOfCollection */

@@ -39,6 +39,8 @@ Model *model_free(Model *m) {
                 model_remove_##name(m, m->names);
 #include "model/kinds.def"
 
+        sessions_free(m);
+
         for (size_t i = 0; i < ELEMENTSOF(m->service.notices); i++)
                 free(m->service.notices[i]);
         free(m->service.object.path);

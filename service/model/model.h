@@ -20,6 +20,7 @@
 #include "model/port.h"
 #include "model/portal-group.h"
 #include "model/service.h"
+#include "model/session.h"
 #include "model/size.h"
 #include "model/state.h"
 #include "model/tcp-endpoint.h"

@@ -12,6 +12,7 @@
 #include "model/object.h"
 #include "model/portal-group.h"
 #include "model/private.h"
+#include "model/session.h"
 #include "model/state.h"
 #include "model/tcp-endpoint.h"
 
@@ -88,6 +89,7 @@ static void port_free(Model *m, Port *p) {
         while (p->n_bindings > 0)
                 binding_free(m, p->bindings[--p->n_bindings]);
 
+        port_forget_record(m, p);
         LIST_REMOVE(p, next_of_node, link_of_node);
         HASH_DELETE(hh, m->ports, p);
         m->counts.ports--;

@@ -18,6 +18,9 @@ struct Model {
         Object *objects;   /* published, by path */
         Node *aliases;     /* those that have one */
         Binding *bindings; /* of target ports */
+        Port *records;     /* those that have one, through hh_record */
+        Session *sessions; /* by number */
+        bool sessions_known;
 
         /* All of a kind, through hh. */
 #define KIND(ENUM, Type, name, names, ...) Type *names;

@@ -22,7 +22,7 @@ typedef struct ModelCounts {
 
 /* For the model's own files. */
 #define SIZE_OF_PATH_ROOT 48u /* "/org/iscsi/ConfigurationService/portal_group/", and the array's padding */
-#define SIZE_OF_PORT 530u     /* interfaces, property names, numbers, short texts and all paddings of a port */
+#define SIZE_OF_PORT 610u     /* interfaces, property names, numbers, short texts and all paddings of a port */
 #define SIZE_OF_OBJECT 700u   /* the same of the others */
 #define SIZE_OF_PORT_PATH 24u /* "/endpoint/000000000001" */
 

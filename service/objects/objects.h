@@ -18,6 +18,7 @@ typedef struct ObjectClass ObjectClass;
 /* What a getter may read beside its object. */
 typedef struct ObjectContext {
         const Abilities *abilities;
+        bool sessions_known; /* model_sessions_known() */
 } ObjectContext;
 
 /* What is told when a property changes, as EmitsChangedSignal of the D-Bus specification says it. A property that

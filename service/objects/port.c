@@ -8,6 +8,9 @@
 #include "model/state.h"
 #include "objects/getter.h"
 
+/* CIM's NULL. */
+#define SESSION_COUNT_UNKNOWN UINT32_MAX
+
 static int get_name(const Object *o, _unused_ const ObjectContext *c, ValueWriter *w) {
         _cleanup_free_ char *name = NULL;
         const Port *p = (const Port *) o;
@@ -53,6 +56,24 @@ static int get_listening_on(const Object *o, _unused_ const ObjectContext *c, Va
         return write_endpoints((const Port *) o, true, w);
 }
 
+/* Of a target port nobody counts them, so that the number is not known. */
+static int get_session_count(const Object *o, const ObjectContext *c, ValueWriter *w) {
+        const Port *p = (const Port *) o;
+
+        return value_uint32(w, p->role == ROLE_INITIATOR && c->sessions_known ? p->n_sessions : SESSION_COUNT_UNKNOWN);
+}
+
+static int get_session_identifiers(const Object *o, _unused_ const ObjectContext *c, ValueWriter *w) {
+        char buf[IDENTIFIER_DIGITS + 1];
+        int r;
+
+        r = value_open(w, 'a', "s");
+        for (const Session *s = ((const Port *) o)->sessions; s && r >= 0; s = s->next_of_port)
+                if (s->has_isid)
+                        r = value_text(w, identifier_to_text(s->isid, buf));
+        return r < 0 ? r : value_close(w);
+}
+
 DEFINE_GETTER(get_role, Port, value_uint16, o->role)
 DEFINE_GETTER(get_enabled_state, Port, write_enabled_state, o->state)
 DEFINE_GETTER(get_operational_status, Port, write_operational_status, o->state)
@@ -89,6 +110,8 @@ static const Property properties[] = {
         { "SAPAvailableForElement", "o", EMITS_CONST, get_sap_available_for_element },
         { "BindsTo", "ao", EMITS_CHANGE, get_binds_to },
         { "ListeningOn", "ao", EMITS_CHANGE, get_listening_on },
+        { "SessionCount", "u", EMITS_CHANGE, get_session_count },
+        { "SessionIdentifiers", "as", EMITS_CHANGE, get_session_identifiers },
         { "Managed", "b", EMITS_CHANGE, get_managed },
         {},
 };

@@ -30,8 +30,8 @@ static int get_status_descriptions(const Object *o, _unused_ const ObjectContext
 }
 
 static int get_features(_unused_ const Object *o, _unused_ const ObjectContext *c, ValueWriter *w) {
-        static const char *const features[] = { "unbind", "tcp-endpoints", "portal-groups",  "batch", "check",    "disable",
-                                                "force",  "addresses",     "not-persistent", "adopt", "reconcile" };
+        static const char *const features[] = { "unbind", "tcp-endpoints", "portal-groups",  "batch", "check",     "disable",
+                                                "force",  "addresses",     "not-persistent", "adopt", "reconcile", "sessions" };
 
         return value_texts(w, features, ELEMENTSOF(features));
 }

@@ -39,7 +39,7 @@ static char *list_text(const char *json, bool sorted) {
 
 char *object_property(const Object *o, const char *name) {
         const Property *p = object_class_find_property(object_class(o), name);
-        ObjectContext context = { .abilities = &(Abilities){} };
+        ObjectContext context = { .abilities = &(Abilities){}, .sessions_known = true };
         _cleanup_(json_writer_freep) JsonWriter *j = NULL;
         _cleanup_free_ char *json = NULL;
 

@@ -187,6 +187,17 @@ static int change_add_member(Recorder *r) {
         return model_add_member(r->model, group(r, 3), tcp(r, "10.0.0.1:3260"));
 }
 
+static int change_record(Recorder *r) {
+        return model_set_port_record(r->model, port(r, NODE_A, 0x00023D000001), "record");
+}
+
+/* 0 or -ENOMEM, as the others; the port has the record by then. */
+static int change_session(Recorder *r) {
+        int n = model_set_session(r->model, 1, "record", 0x00023D000001);
+
+        return n > 0 ? 0 : n;
+}
+
 static void test_changes(void) {
         static const struct {
                 change_t change;
@@ -205,6 +216,8 @@ static void test_changes(void) {
                 { change_declare_address, 6 }, /* element name; itself, name; endpoint, name, membership */
                 { change_alias, 1 },
                 { change_notice, 1 },
+                { change_record, 1 },
+                { change_session, 2 }, /* its record, itself */
         };
         g_autoptr(World) w = world_new();
 

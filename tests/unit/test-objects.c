@@ -144,7 +144,8 @@ static void test_json(void) {
                         "\"iSCSINodeCreationSupported\":true,\"SupportedRoles\":[3],\"IdentifierSelectionRoles\":[3],"
                         "\"MinimumSpecificationVersionSupported\":0,\"MaximumSpecificationVersionSupported\":0,"
                         "\"Version\":\"" PROJECT_VERSION "\",\"Features\":[\"unbind\",\"tcp-endpoints\",\"portal-groups\","
-                        "\"batch\",\"check\",\"disable\",\"force\",\"addresses\",\"not-persistent\",\"adopt\",\"reconcile\"],"
+                        "\"batch\",\"check\",\"disable\",\"force\",\"addresses\",\"not-persistent\",\"adopt\",\"reconcile\","
+                        "\"sessions\"],"
                         "\"DefaultPortalGroup\":\"" ROOT_PATH "/portal_group/default\",\"MaxNodes\":1,\"MaxPorts\":2,"
                         "\"MaxPortalsPerPort\":3,\"MaxTCPProtocolEndpoints\":4,\"MaxPortalGroups\":5}",
                 [OBJECT_NODE] =
@@ -159,7 +160,8 @@ static void test_json(void) {
                         "\"StatusDescriptions\":[\"Partly in force: portal 192.0.2.7:3260 waits for its address, which is "
                         "not on this host\"],"
                         "\"SAPAvailableForElement\":\"/node/" A "\",\"BindsTo\":[\"/tcp/10.0.0.1:3260\","
-                        "\"/tcp/192.0.2.7:3260\"],\"ListeningOn\":[\"/tcp/10.0.0.1:3260\"],\"Managed\":true}",
+                        "\"/tcp/192.0.2.7:3260\"],\"ListeningOn\":[\"/tcp/10.0.0.1:3260\"],"
+                        "\"SessionCount\":4294967295,\"SessionIdentifiers\":[],\"Managed\":true}",
                 [OBJECT_TCP_ENDPOINT] = "{\"Name\":\"192.0.2.7:3260\",\"PortNumber\":3260,\"BindsTo\":[\"/ip/192.0.2.7\"],"
                                         "\"BoundBy\":[\"/node/" A "/00000000000A\"],\"MemberOfCollection\":[\"/group/0\"],"
                                         "\"Automatic\":true}",

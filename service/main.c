@@ -22,11 +22,13 @@ static int show_help(void) {
                "     --version                        show the version\n"
                "     --target-backend=lio|model|none  what puts target ports into force (default: lio, the kernel's target;\n"
                "                                      model keeps them in this service alone, to try the API)\n"
-               "     --initiator-backend=model|model-fixed|none\n"
-               "                                      the same for initiator ports (default: none; model-fixed chooses every\n"
-               "                                      Identifier itself)\n"
+               "     --initiator-backend=open-iscsi|model|model-fixed|none\n"
+               "                                      the same for initiator ports (default: none; open-iscsi: its interface\n"
+               "                                      records; model-fixed chooses every Identifier itself)\n"
                "     --lio-socket=PATH                where the workers of iscsi-backend-lio are reached\n"
                "                                      (default: /run/iscsi-configd/lio.socket)\n"
+               "     --open-iscsi-socket=PATH         where those of iscsi-backend-open-iscsi are reached\n"
+               "                                      (default: /run/iscsi-configd/open-iscsi.socket)\n"
                "     --state-directory=PATH           where the store is (default: $STATE_DIRECTORY, or /var/lib/iscsi-configd)\n"
                "     --backend-deadline=SECONDS       how long one backend call may take (default: 10)\n"
                "     --authorization-deadline=SECONDS how long polkit may take when it asks no person (default: 25)\n"
@@ -60,15 +62,19 @@ static int parse_number(const char *option, const char *text, unsigned long max,
 }
 
 static int parse_backend(const char *option, const char *text, bool target, BackendChoice *ret) {
-        static const char *const names[] = {
-                [BACKEND_NONE] = "none",
-                [BACKEND_MODEL] = "model",
-                [BACKEND_MODEL_FIXED] = "model-fixed",
-                [BACKEND_LIO] = "lio",
+        static const struct {
+                const char *name;
+                bool target, initiator;
+        } choices[_BACKEND_CHOICE_MAX] = {
+                [BACKEND_NONE] = { "none", true, true },
+                [BACKEND_MODEL] = { "model", true, true },
+                [BACKEND_MODEL_FIXED] = { "model-fixed", false, true },
+                [BACKEND_LIO] = { "lio", true, false },
+                [BACKEND_OPEN_ISCSI] = { "open-iscsi", false, true },
         };
 
-        for (BackendChoice c = 0; c < ELEMENTSOF(names); c++)
-                if (strcmp(names[c], text) == 0 && c != (target ? BACKEND_MODEL_FIXED : BACKEND_LIO)) {
+        for (BackendChoice c = 0; c < ELEMENTSOF(choices); c++)
+                if (strcmp(choices[c].name, text) == 0 && (target ? choices[c].target : choices[c].initiator)) {
                         *ret = c;
                         return 0;
                 }
@@ -108,6 +114,7 @@ static int parse_options(int argc, char *argv[], ManagerOptions *o, bool *ret_ne
                 OPTION_TARGET,
                 OPTION_INITIATOR,
                 OPTION_SOCKET,
+                OPTION_OPEN_ISCSI_SOCKET,
                 OPTION_STATE,
                 OPTION_BACKEND_DEADLINE,
                 OPTION_AUTHORIZATION_DEADLINE,
@@ -124,6 +131,7 @@ static int parse_options(int argc, char *argv[], ManagerOptions *o, bool *ret_ne
                 { "target-backend", required_argument, NULL, OPTION_TARGET },
                 { "initiator-backend", required_argument, NULL, OPTION_INITIATOR },
                 { "lio-socket", required_argument, NULL, OPTION_SOCKET },
+                { "open-iscsi-socket", required_argument, NULL, OPTION_OPEN_ISCSI_SOCKET },
                 { "state-directory", required_argument, NULL, OPTION_STATE },
                 { "backend-deadline", required_argument, NULL, OPTION_BACKEND_DEADLINE },
                 { "authorization-deadline", required_argument, NULL, OPTION_AUTHORIZATION_DEADLINE },
@@ -153,6 +161,9 @@ static int parse_options(int argc, char *argv[], ManagerOptions *o, bool *ret_ne
                         break;
                 case OPTION_SOCKET:
                         o->lio_socket = optarg;
+                        break;
+                case OPTION_OPEN_ISCSI_SOCKET:
+                        o->open_iscsi_socket = optarg;
                         break;
                 case OPTION_STATE:
                         o->state_directory = optarg;
@@ -266,6 +277,7 @@ int main(int argc, char *argv[]) {
         ManagerOptions o = {
                 .target = BACKEND_LIO,
                 .lio_socket = "/run/iscsi-configd/lio.socket",
+                .open_iscsi_socket = "/run/iscsi-configd/open-iscsi.socket",
                 .configfs = "/sys/kernel/config/target",
                 .sysfs = "/sys",
                 .state_directory = getenv("STATE_DIRECTORY"),

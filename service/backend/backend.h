@@ -19,6 +19,15 @@
 typedef struct Backend Backend;
 typedef struct BackendCall BackendCall;
 
+/* Facts about a kind of backend, told by whoever configures it: callers ask for them before the first worker exists and must
+ * always get the same answer. */
+typedef struct BackendTraits {
+        bool selects_identifiers; /* a caller may choose a port's Identifier (CIM: IdentifierSelectionSupported) */
+        bool on_addresses;        /* ports are on addresses, all of one network interface, and not on TCP ports */
+        bool no_switch;           /* ports cannot be switched off */
+        bool nodes_are_names;     /* a node has nothing in the backend but its ports */
+} BackendTraits;
+
 /* One operation. The verbs are described in common/verbs.def, which also says what each takes: what a verb does not take is not
  * looked at. Nothing in it is kept by the backend after the call that took it has returned. */
 typedef struct BackendItem {
@@ -65,11 +74,15 @@ typedef struct ObservedPort {
         bool enabled;
         ObservedPortal *portals;
         size_t n_portals;
+        char *interface;        /* of a port on addresses: the network interface that it is bound to, "" none; else NULL */
+        bool interface_missing; /* that is not there */
+        char *drift;            /* what in it is other than the backend makes it, a clause for people; NULL: nothing */
 } ObservedPort;
 
 typedef struct ObservedNode {
         char *name;
-        bool exists; /* if not, it has no ports */
+        bool exists;       /* if not, it has no ports */
+        bool on_addresses; /* as the backend's traits say */
         ObservedPort *ports;
         size_t n_ports;
 } ObservedNode;
@@ -124,14 +137,13 @@ int backend_new_model(sd_event *event, uint16_t role, bool selects_identifiers, 
  * More than OBSERVED_NODES_MAX nodes, … is REFUSAL_LIMIT_REACHED for the call; single names of nodes that cannot be right are
  * left out and logged, and a portal with an address that cannot be read is logged and not usable.
  *
- * SELECTS_IDENTIFIERS is a fact about the kind of backend (LIO: true), told by whoever configures it: callers ask for it before
- * the first worker exists and must always get the same answer. Describe is therefore for people with busctl, not for this client.
+ * TRAITS are copied. Describe is for people with busctl, not for this client.
  *
  * NAME stands in messages and in the names of the units that they point to (iscsi-backend-NAME.socket). Returns 0, -EINVAL
  * (SOCKET_PATH is not absolute, a number is 0 or the deadline is past all reason), -ENAMETOOLONG (SOCKET_PATH does not fit into a
  * unix socket's address) or -ENOMEM. */
 int backend_new_peer(sd_event *event, const char *name, const char *socket_path, uint64_t deadline_usec, unsigned max_workers,
-                     bool selects_identifiers, Backend **ret);
+                     const BackendTraits *traits, Backend **ret);
 
 /* What a peer may know: nodes in all, and of one node ports and portals. */
 #define OBSERVED_NODES_MAX 65536u
@@ -148,8 +160,7 @@ DEFINE_TRIVIAL_CLEANUP(Backend *, backend_free);
 
 const char *backend_name(Backend *b);
 
-/* Whether a caller may choose a port's Identifier (CIM: IdentifierSelectionSupported). LIO: yes. */
-bool backend_selects_identifiers(Backend *b);
+const BackendTraits *backend_traits(Backend *b);
 
 /* Each of these starts a call: does, or checks, operations on a node; tells what is in force of a node; tells the names of all
  * nodes that are there, whoever made them. DONE is called exactly once, later, from the event loop (never from within this call),

@@ -37,6 +37,8 @@ void observed_node_done(ObservedNode *n) {
                         free(p->portals[k].directory);
                 free(p->portals);
                 free(p->directory);
+                free(p->interface);
+                free(p->drift);
         }
         free(n->ports);
         free(n->name);
@@ -51,11 +53,11 @@ static int on_wake(sd_event_source *s, void *userdata) {
         return 0;
 }
 
-int backend_init(Backend *b, const BackendOps *ops, sd_event *event, const char *name, bool selects_identifiers) {
+int backend_init(Backend *b, const BackendOps *ops, sd_event *event, const char *name, const BackendTraits *traits) {
         int r;
 
         b->ops = ops;
-        b->selects_identifiers = selects_identifiers;
+        b->traits = *traits;
         b->event = sd_event_ref(event);
 
         b->name = strdup(name);
@@ -90,8 +92,8 @@ const char *backend_name(Backend *b) {
         return b->name;
 }
 
-bool backend_selects_identifiers(Backend *b) {
-        return b->selects_identifiers;
+const BackendTraits *backend_traits(Backend *b) {
+        return &b->traits;
 }
 
 int backend_wake(Backend *b) {

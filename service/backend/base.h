@@ -22,7 +22,7 @@ typedef struct BackendOps {
 struct Backend {
         const BackendOps *ops;
         char *name;
-        bool selects_identifiers;
+        BackendTraits traits;
         sd_event *event;
         sd_event_source *wake;
         BackendCall *queue; /* oldest first */
@@ -46,7 +46,7 @@ struct BackendCall {
 };
 
 /* Fills the common part. B is zeroed memory; on failure the caller frees it with backend_free(). */
-int backend_init(Backend *b, const BackendOps *ops, sd_event *event, const char *name, bool selects_identifiers);
+int backend_init(Backend *b, const BackendOps *ops, sd_event *event, const char *name, const BackendTraits *traits);
 
 /* Has ops->turn() called from the event loop, once. */
 int backend_wake(Backend *b);

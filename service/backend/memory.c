@@ -318,7 +318,7 @@ int backend_new_model(sd_event *event, uint16_t role, bool selects_identifiers, 
         m->memory.role = role;
         b = &m->backend;
 
-        r = backend_init(b, &model_ops, event, "model", selects_identifiers);
+        r = backend_init(b, &model_ops, event, "model", &(BackendTraits){ .selects_identifiers = selects_identifiers });
         if (r < 0)
                 return r;
 

@@ -9,12 +9,15 @@
 #include "common/array.h"
 #include "common/name.h"
 #include "common/text.h"
+#include "common/verbs.h"
 
 #define PORTAL_TYPE "ssqbb"
-#define PORT_TYPE "stba(" PORTAL_TYPE ")"
 
 /* The longest name of a directory. */
 #define DIRECTORY_MAX 255u
+
+/* A sentence about a port, which may have a node's name in it. */
+#define DRIFT_MAX 1024u
 
 typedef struct Reader {
         sd_bus_message *m;
@@ -45,7 +48,7 @@ static int read_portal(Reader *r, ObservedPort *port) {
         if (!p->directory)
                 return -ENOMEM;
 
-        if (usable && (tcp_port == 0 || ip_address_from_text(address, &p->portal.address) < 0)) {
+        if (usable && ip_address_from_text(address, &p->portal.address) < 0) {
                 bad_entries_add(&r->bad, "portal \"%.128s\", TCP port %u of %s, %s", address, tcp_port, r->node->name,
                                 port->directory);
                 p->usable = p->listening = false;
@@ -58,12 +61,80 @@ static int read_portal(Reader *r, ObservedPort *port) {
         return 1;
 }
 
+static int read_flag(sd_bus_message *m, bool *ret) {
+        int value, n;
+
+        n = sd_bus_message_read(m, "v", "b", &value);
+        if (n >= 0)
+                *ret = value;
+        return n;
+}
+
+static int read_text(sd_bus_message *m, size_t max, char **ret) {
+        const char *text;
+        int n;
+
+        n = sd_bus_message_read(m, "v", "s", &text);
+        if (n < 0)
+                return n;
+        free(*ret);
+        *ret = peer_text(text, max);
+        return *ret ? n : -ENOMEM;
+}
+
+/* Facts that this version does not know are left out. */
+static int read_fact(Reader *r, ObservedPort *p) {
+        const char *name;
+        int n;
+
+        n = sd_bus_message_enter_container(r->m, 'e', "sv");
+        if (n <= 0)
+                return n;
+        n = sd_bus_message_read(r->m, "s", &name);
+        if (n < 0)
+                return n;
+        if (strcmp(name, "Interface") == 0)
+                n = read_text(r->m, DIRECTORY_MAX, &p->interface);
+        else if (strcmp(name, "InterfaceMissing") == 0)
+                n = read_flag(r->m, &p->interface_missing);
+        else if (strcmp(name, "Drift") == 0)
+                n = read_text(r->m, DRIFT_MAX, &p->drift);
+        else
+                n = sd_bus_message_skip(r->m, "v");
+        if (n >= 0)
+                n = sd_bus_message_exit_container(r->m);
+        return n < 0 ? n : 1;
+}
+
+static int read_facts(Reader *r, ObservedPort *p) {
+        int n;
+
+        n = sd_bus_message_enter_container(r->m, 'a', "{sv}");
+        while (n >= 0 && (n = read_fact(r, p)) > 0)
+                ;
+        return n < 0 ? n : sd_bus_message_exit_container(r->m);
+}
+
+/* A port that is bound to an interface is on addresses alone, any other on TCP ports. */
+static void check_portals(Reader *r, ObservedPort *port) {
+        for (size_t i = 0; i < port->n_portals; i++) {
+                ObservedPortal *p = port->portals + i;
+
+                if (!p->usable || (p->portal.port == 0) == (port->interface != NULL))
+                        continue;
+                bad_entries_add(&r->bad, "portal %s, TCP port %u of %s, %s", p->directory, p->portal.port, r->node->name,
+                                port->directory);
+                p->usable = p->listening = false;
+                p->portal = (Portal){};
+        }
+}
+
 static int read_port(Reader *r) {
         ObservedPort *p;
         const char *directory;
         int enabled, n;
 
-        n = sd_bus_message_enter_container(r->m, 'r', PORT_TYPE);
+        n = sd_bus_message_enter_container(r->m, 'r', BACKEND_PORT_TYPE);
         if (n <= 0)
                 return n;
         if (r->node->n_ports >= OBSERVED_PORTS_MAX)
@@ -89,6 +160,9 @@ static int read_port(Reader *r) {
         if (n >= 0)
                 n = sd_bus_message_exit_container(r->m);
         if (n >= 0)
+                n = read_facts(r, p);
+        check_portals(r, p);
+        if (n >= 0)
                 n = sd_bus_message_exit_container(r->m);
 
         return n < 0 ? n : 1;
@@ -108,7 +182,7 @@ int peer_read_observed(sd_bus_message *m, const char *backend, const char *node,
                 return r;
         ret->exists = exists;
 
-        r = sd_bus_message_enter_container(m, 'a', "(" PORT_TYPE ")");
+        r = sd_bus_message_enter_container(m, 'a', "(" BACKEND_PORT_TYPE ")");
         while (r >= 0 && (r = read_port(&reader)) > 0)
                 ;
         if (r >= 0)

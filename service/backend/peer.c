@@ -418,7 +418,7 @@ static char *address_of_path(const char *path) {
 }
 
 int backend_new_peer(sd_event *event, const char *name, const char *socket_path, uint64_t deadline_usec, unsigned max_workers,
-                     bool selects_identifiers, Backend **ret) {
+                     const BackendTraits *traits, Backend **ret) {
         _cleanup_(backend_freep) Backend *b = NULL;
         Peer *p;
         int r;
@@ -433,7 +433,7 @@ int backend_new_peer(sd_event *event, const char *name, const char *socket_path,
                 return -ENOMEM;
         b = &p->backend;
 
-        r = backend_init(b, &peer_ops, event, name, selects_identifiers);
+        r = backend_init(b, &peer_ops, event, name, traits);
         if (r < 0)
                 return r;
 

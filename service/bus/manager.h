@@ -27,11 +27,13 @@ typedef enum BackendChoice {
         BACKEND_MODEL,       /* keeps nothing outside the process */
         BACKEND_MODEL_FIXED, /* the same, and chooses every Identifier itself */
         BACKEND_LIO,         /* the kernel's target, through iscsi-backend-lio */
+        BACKEND_OPEN_ISCSI,  /* interface records of open-iscsi, through iscsi-backend-open-iscsi */
+        _BACKEND_CHOICE_MAX,
 } BackendChoice;
 
 typedef struct ManagerOptions {
         BackendChoice target, initiator;
-        const char *lio_socket;
+        const char *lio_socket, *open_iscsi_socket;
         const char *configfs; /* the kernel's target there; "": it is not watched */
         const char *sysfs;    /* normally "/sys"; "": the sessions of this host as an initiator are not followed */
         const char *state_directory;

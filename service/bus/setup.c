@@ -126,6 +126,8 @@ static void suspect_users(Manager *m, const IpAddress *a) {
 
         if (!ip)
                 return;
+        for (const Binding *b = ip->bound_by; b; b = b->next_of_endpoint)
+                reconciler_suspect(m->reconciler, b->port->key.node->name);
         for (const TcpEndpoint *t = ip->tcp_endpoints; t; t = t->next_of_ip)
                 for (const Binding *b = t->bound_by; b; b = b->next_of_endpoint)
                         reconciler_suspect(m->reconciler, b->port->key.node->name);
@@ -235,29 +237,52 @@ static void store_unavailable(_unused_ Store *s, const StoreFault *fault, void *
                 begin_looking(m);
 }
 
-static int backend_new(Manager *m, BackendChoice choice, uint16_t role) {
+/* The backends that are worker programs. */
+static int peer_new(Manager *m, BackendChoice choice, Backend **ret) {
         const ManagerOptions *o = m->options;
+        const struct {
+                const char *name, *option, *socket;
+                BackendTraits traits;
+        } peers[_BACKEND_CHOICE_MAX] = {
+                [BACKEND_LIO] = { "lio", "lio-socket", o->lio_socket, { .selects_identifiers = true } },
+                [BACKEND_OPEN_ISCSI] = { "open-iscsi", "open-iscsi-socket", o->open_iscsi_socket,
+                                         { .on_addresses = true, .no_switch = true, .nodes_are_names = true } },
+        }, *p = peers + choice;
+        int r;
+
+        r = backend_new_peer(m->context.event, p->name, p->socket, o->backend_deadline_usec, BACKEND_WORKERS_MAX, &p->traits,
+                             ret);
+        if (r == -EINVAL || r == -ENAMETOOLONG)
+                log_error("--%s=%s: the absolute path of a unix socket is wanted, of at most 107 bytes", p->option, p->socket);
+        else if (r < 0)
+                log_error_errno(r, "Failed to set up the backend %s", p->name);
+        return r;
+}
+
+static int backend_new(Manager *m, BackendChoice choice, uint16_t role) {
         Abilities *a = &m->context.abilities;
+        const BackendTraits *traits;
         Backend *b;
         int r;
 
         if (choice == BACKEND_NONE)
                 return 0;
 
-        if (choice == BACKEND_LIO)
-                r = backend_new_peer(m->context.event, "lio", o->lio_socket, o->backend_deadline_usec, BACKEND_WORKERS_MAX, true,
-                                     &b);
-        else
+        if (choice == BACKEND_MODEL || choice == BACKEND_MODEL_FIXED) {
                 r = backend_new_model(m->context.event, role, choice == BACKEND_MODEL, &b);
-        if (choice == BACKEND_LIO && (r == -EINVAL || r == -ENAMETOOLONG)) {
-                log_error("--lio-socket=%s: the absolute path of a unix socket is wanted, of at most 107 bytes", o->lio_socket);
-                return r;
-        }
+                if (r < 0)
+                        log_error_errno(r, "Failed to set up the backend for role %u", role);
+        } else
+                r = peer_new(m, choice, &b);
         if (r < 0)
-                return log_error_errno(r, "Failed to set up the backend for role %u", role);
+                return r;
 
+        traits = backend_traits(b);
         a->roles[role].available = true;
-        a->roles[role].selects_identifiers = backend_selects_identifiers(b);
+        a->roles[role].selects_identifiers = traits->selects_identifiers;
+        a->roles[role].hosts_identifiers = traits->on_addresses;
+        a->roles[role].one_interface = traits->on_addresses;
+        a->roles[role].no_switch = traits->no_switch;
         m->context.backends[role] = b;
         return 0;
 }

@@ -60,6 +60,31 @@ static int add_repair(Difference *d, Verb verb, Port *port, Binding *binding) {
         return 0;
 }
 
+/* Whether the address is on this host, but not on the interface that the port is bound to. */
+static bool is_elsewhere(const Binding *b, const ObservedPort *o) {
+        Portal portal = binding_portal(b);
+
+        return b->ip && b->ip->present && !b->pending && !b->removal && !find_portal(o, &portal);
+}
+
+static bool has_elsewhere(const Port *p, const ObservedPort *o) {
+        for (size_t i = 0; i < p->n_bindings; i++)
+                if (is_elsewhere(p->bindings[i], o))
+                        return true;
+
+        return false;
+}
+
+/* A port that is bound to an interface follows its addresses to another one if the old one is gone: it was renamed. If it is
+ * there still, the addresses have moved, and another administrator may have had a reason. */
+static bool wants_remake(const Port *p, const ObservedPort *o, RepairPolicy policy) {
+        if (!o || !o->interface)
+                return false;
+        if (has_elsewhere(p, o) && (o->interface_missing || policy == REPAIR_ALL))
+                return true;
+        return o->drift && (policy == REPAIR_ALL || p->owed);
+}
+
 /* Switching a port on or off is a repair only where it is owed, or where everything is put right: another administrator may have
  * had a reason. */
 static bool wants_switch(const Port *p, const ObservedPort *o, RepairPolicy policy) {
@@ -78,10 +103,13 @@ static bool wants_portal(const Binding *b, const ObservedPortal *o, RepairPolicy
         return b->owed || policy != REPAIR_OWED;
 }
 
-static int repair_port(Difference *d, Port *p, const ObservedPort *o, RepairPolicy policy) {
+/* ON_ADDRESSES: where an address is not on this host there is no interface that the port could be bound to for it. */
+static int repair_port(Difference *d, Port *p, const ObservedPort *o, RepairPolicy policy, bool on_addresses) {
         int r;
 
-        if (!o && !p->owed && policy == REPAIR_OWED)
+        if (wants_remake(p, o, policy))
+                o = NULL; /* as one that is not there */
+        else if (!o && !p->owed && policy == REPAIR_OWED)
                 return 0;
 
         if (!o) {
@@ -93,7 +121,8 @@ static int repair_port(Difference *d, Port *p, const ObservedPort *o, RepairPoli
                 Binding *b = p->bindings[i];
                 Portal portal = binding_portal(b);
 
-                if (!wants_portal(b, find_portal(o, &portal), o ? policy : REPAIR_ALL))
+                if ((on_addresses && (o || !b->ip->present)) ||
+                    !wants_portal(b, find_portal(o, &portal), o ? policy : REPAIR_ALL))
                         continue;
                 r = add_repair(d, VERB_BIND_PORTAL, p, b);
                 if (r < 0)
@@ -133,7 +162,7 @@ int difference_new(Node *node, uint16_t role, const ObservedNode *o, RepairPolic
         }
         for (Port *p = node->ports; p; p = p->next_of_node)
                 if (port_is_ours(p, role)) {
-                        r = repair_port(&d, p, find_port(o, p->key.identifier, NULL), policy);
+                        r = repair_port(&d, p, find_port(o, p->key.identifier, NULL), policy, o->on_addresses);
                         if (r < 0)
                                 return r;
                 }
@@ -225,6 +254,23 @@ static void add_drift(Evidence *e, const char *format, ...) {
         free(more);
 }
 
+/* What is said of a port that is bound to an interface, unless it was just made anew. */
+static void look_at_interface(Evidence *e, const Port *p, const BackendItemResult *made) {
+        const ObservedPort *o = e->seen;
+
+        if (!o || !o->interface || (made && made->refusal == REFUSAL_NONE))
+                return;
+
+        if (o->drift)
+                add_drift(e, "%s", o->drift);
+        if (o->interface_missing)
+                add_drift(e, "network interface %s, which it is bound to, is not there", o->interface);
+        for (size_t i = 0; i < p->n_bindings && !o->drift; i++)
+                if (is_elsewhere(p->bindings[i], o))
+                        add_drift(e, "address %s is on network interface %s, and it is bound to %s", p->bindings[i]->ip->name,
+                                  p->bindings[i]->ip->attributes.interface, o->interface);
+}
+
 static void look_at_portals(Evidence *e, Port *p, Difference *d, const BackendItemResult *results) {
         for (size_t i = 0; i < p->n_bindings; i++) {
                 Binding *b = p->bindings[i];
@@ -245,9 +291,10 @@ static void look_at_portals(Evidence *e, Port *p, Difference *d, const BackendIt
 
 static void look_for_surplus(Evidence *e, const Port *p, size_t n_directories) {
         if (n_directories > 1)
-                add_drift(e, "another program made a second port with this portal group tag");
+                add_drift(e, "another program made a second port with this Identifier");
 
-        for (size_t k = 0; e->seen && k < e->seen->n_portals; k++) {
+        /* Whoever is bound to an interface may use all of its addresses. */
+        for (size_t k = 0; e->seen && !e->seen->interface && k < e->seen->n_portals; k++) {
                 bool ours = false;
 
                 for (size_t i = 0; i < p->n_bindings && !ours; i++) {
@@ -315,6 +362,7 @@ static void settle_port(Context *c, Port *p, const ObservedNode *o, Difference *
         look_at_portals(&e, p, d, results);
         look_at_switch(&e, p, d, results);
         look_for_surplus(&e, p, n_directories);
+        look_at_interface(&e, p, result_of(d, results, p, NULL, VERB_MAKE_PORT));
         if (e.exists && e.enabled == p->enabled)
                 p->owed = false;
         if (!p->owed && p->owed_row)

@@ -44,13 +44,13 @@ static void job_note_unseen(Job *j, const BackendResult *result) {
 
         j->unseen = true;
         job_note(j, result->refusal, result->message);
-        if (!r->done || r->gave_up)
+        if (!r->done || r->gave_up[j->role])
                 return;
         if (result->refusal == REFUSAL_BUSY
                     ? ++r->n_busy >= BUSY_NODES_MAX
                     : result->refusal == REFUSAL_TIMEOUT ||
                               (result->refusal == REFUSAL_BACKEND_UNAVAILABLE && !result->outcome_unknown))
-                r->gave_up = strdup(result->message);
+                r->gave_up[j->role] = strdup(result->message);
 }
 
 static RepairPolicy job_policy(const Job *j, const Node *n) {
@@ -117,6 +117,7 @@ static int job_apply(Job *j) {
 /* What is there is known now. */
 static void job_compare(Job *j) {
         Context *c = j->reconciler->context;
+        const BackendTraits *traits;
         Node *n;
         int r;
 
@@ -127,6 +128,11 @@ static void job_compare(Job *j) {
                 job_next_role(j);
                 return;
         }
+
+        traits = backend_traits(c->backends[j->role]);
+        j->observed.on_addresses = traits->on_addresses;
+        if (traits->nodes_are_names)
+                j->observed.exists = true;
 
         r = difference_new(n, j->role, &j->observed, job_policy(j, n), &j->difference);
         if (r >= 0 && j->difference.n_repairs == 0) {
@@ -172,10 +178,10 @@ static void job_look(Job *j) {
         if (!b) {
                 job_set_unknown(j, "no backend is configured for its role");
                 job_next_role(j);
-        } else if (r->gave_up) {
+        } else if (r->gave_up[j->role]) {
                 j->unseen = true;
-                job_note(j, REFUSAL_BACKEND_UNAVAILABLE, r->gave_up);
-                job_set_unknown(j, r->gave_up);
+                job_note(j, REFUSAL_BACKEND_UNAVAILABLE, r->gave_up[j->role]);
+                job_set_unknown(j, r->gave_up[j->role]);
                 job_next_role(j);
         } else if (j->listed && !(j->listed_roles & ROLE_BIT(j->role))) {
                 j->observed.name = strdup(j->name);

@@ -71,7 +71,7 @@ struct Reconciler {
         void *userdata;
         size_t n_first;     /* what is still open of it */
         bool listing_first; /* its list is */
-        char *gave_up;      /* why the first look goes on without the backend */
+        char *gave_up[4];   /* by role: why the first look goes on without its backend */
         bool missed;        /* a node could not be seen in the first look */
         unsigned n_busy;
 

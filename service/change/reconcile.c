@@ -209,9 +209,12 @@ static void first_look_ended(Reconciler *r) {
         void (*done)(void *) = r->done;
 
         r->done = NULL;
-        if (r->gave_up || r->missed)
+        for (size_t role = 0; role < ELEMENTSOF(r->gave_up); role++) {
+                r->missed = r->missed || r->gave_up[role];
+                free(TAKE_PTR(r->gave_up[role]));
+        }
+        if (r->missed)
                 reconciler_relist_later(r);
-        free(TAKE_PTR(r->gave_up));
         done(r->userdata);
 }
 
@@ -370,8 +373,8 @@ static void listed(const BackendResult *result, void *userdata) {
                 r->list_failed = true;
                 for (size_t i = 0; i < r->n_list_askers; i++)
                         asker_note(r->list_askers[i], result->refusal, result->message);
-                if (r->done && !r->gave_up)
-                        r->gave_up = strdup(result->message);
+                if (r->done && !r->gave_up[r->listing_role])
+                        r->gave_up[r->listing_role] = strdup(result->message);
                 else
                         reconciler_relist_later(r);
         }
@@ -447,7 +450,8 @@ Reconciler *reconciler_free(Reconciler *r) {
         sd_event_source_disable_unref(r->turn);
         sd_event_source_disable_unref(r->relist);
         free(r->list_askers);
-        free(r->gave_up);
+        for (size_t role = 0; role < ELEMENTSOF(r->gave_up); role++)
+                free(r->gave_up[role]);
         free(r);
         return NULL;
 }

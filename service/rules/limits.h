@@ -31,6 +31,9 @@ typedef struct Abilities {
         struct {
                 bool available;           /* a backend serves it */
                 bool selects_identifiers; /* a caller may choose the Identifier */
+                bool hosts_identifiers;   /* those that the service chooses are this host's own: common/isid.h */
+                bool one_interface;       /* the addresses of a port must be on one network interface */
+                bool no_switch;           /* ports cannot be switched off */
         } roles[4];
         Limits max;
 } Abilities;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "common/isid.h"
+#include "common/macro.h"
 #include "common/text.h"
 #include "rules/managed.h"
 #include "rules/refuse.h"
@@ -103,6 +105,51 @@ static bool collection_holds_all(TcpEndpoint *const *tcp, size_t n) {
         return false;
 }
 
+/* Which interface has the address; an address that two have counts for one of them. The backend decides again. */
+static int check_interface(const IpEndpoint *ip, const IpEndpoint **first, char **ret_why) {
+        if (!ip->present)
+                return refuse(REFUSAL_SCOPE_MISSING, ret_why,
+                              "No network interface of this host has the address %s now, and an initiator port is bound to the "
+                              "interface that has its addresses; add the address first",
+                              ip->name);
+        if (!*first)
+                *first = ip;
+        if (strcmp(ip->attributes.interface, (*first)->attributes.interface) == 0)
+                return 0;
+
+        return refuse(
+                REFUSAL_NOT_FROM_SAME_COLLECTION, ret_why,
+                "Address %s is on network interface %s and address %s is on %s; an initiator port is bound to one interface, "
+                "so make one port for each",
+                (*first)->name, (*first)->attributes.interface, ip->name, ip->attributes.interface);
+}
+
+static int check_interfaces(const Abilities *a, const CreatePortRequest *q, char **ret_why) {
+        const IpEndpoint *first = NULL;
+
+        for (size_t i = 0; a->roles[q->role].one_interface && i < q->n_portals; i++) {
+                int r = check_interface(reference_ip_endpoint(q->portals + i), &first, ret_why);
+
+                if (r != 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+/* The port is where its addresses are that are on this host. */
+static int check_bound_interface(const Abilities *a, const Port *p, const Reference *portal, char **ret_why) {
+        const IpEndpoint *first = NULL;
+
+        if (!a->roles[p->role].one_interface)
+                return 0;
+        for (size_t i = 0; i < p->n_bindings && !first; i++)
+                if (p->bindings[i]->ip->present)
+                        first = p->bindings[i]->ip;
+
+        return check_interface(reference_ip_endpoint(portal), &first, ret_why);
+}
+
 static int check_identifier(Model *m, const CreatePortRequest *q, Node *n, uint64_t *ret, char **ret_why) {
         const char *reason;
         int r;
@@ -119,6 +166,10 @@ static int check_identifier(Model *m, const CreatePortRequest *q, Node *n, uint6
                         n->name, (unsigned long long) *ret);
 
         return 0;
+}
+
+static uint64_t minimum_identifier(const Abilities *a, const CreatePortRequest *q, const Node *n) {
+        return a->roles[q->role].hosts_identifiers ? MAX2(q->minimum, isid_first(n->name, "")) : q->minimum;
 }
 
 int check_create_port(Model *m, const Abilities *a, const CreatePortRequest *q, CreatePortPlan *ret, char **ret_why) {
@@ -197,13 +248,15 @@ int check_create_port(Model *m, const Abilities *a, const CreatePortRequest *q, 
                                                 tcp[0]->name);
         }
 
-        r = check_node_managed(n, ret_why);
+        r = check_interfaces(a, q, ret_why);
+        if (r == 0)
+                r = check_node_managed(n, ret_why);
         if (r == 0)
                 r = check_node_stays(n, ret_why);
         if (r != 0)
                 return r;
 
-        if (!q->identifier[0] && model_choose_identifier(m, n, q->role, q->minimum, &identifier) < 0)
+        if (!q->identifier[0] && model_choose_identifier(m, n, q->role, minimum_identifier(a, q, n), &identifier) < 0)
                 return refuse(REFUSAL_LIMIT_REACHED, ret_why, "Node %s has no free Identifier left; delete a port of it",
                               n->name);
 
@@ -244,6 +297,16 @@ int check_request_state(Model *m, const Reference *port, uint16_t state, Port **
 
         *ret_enable = state == 2;
         return 0;
+}
+
+int check_switch(const Abilities *a, uint16_t role, bool enable, char **ret_why) {
+        if (enable || !a->roles[role].no_switch)
+                return 0;
+
+        return refuse(
+                REFUSAL_NOT_SUPPORTED, ret_why,
+                "A port of the role %s has no switch in the backend that is configured: it is there and enabled, or deleted",
+                role_name(role));
 }
 
 int check_bind_port(Model *m, const Abilities *a, const Reference *port, const Reference *portal, Port **ret, char **ret_why) {
@@ -288,7 +351,9 @@ int check_bind_port(Model *m, const Abilities *a, const Reference *port, const R
                                       portal->text, (unsigned long long) p->key.identifier);
         }
 
-        r = check_port_managed(p, ret_why);
+        r = check_bound_interface(a, p, portal, ret_why);
+        if (r == 0)
+                r = check_port_managed(p, ret_why);
         if (r == 0)
                 r = check_port_stays(p, ret_why);
         if (r != 0)

@@ -33,6 +33,9 @@ int check_delete_port(Model *m, const Reference *port, Port **ret, char **ret_wh
 /* RequestStateChange: 2 Enabled, 3 Disabled. */
 int check_request_state(Model *m, const Reference *port, uint16_t state, Port **ret, bool *ret_enable, char **ret_why);
 
+/* Whether a port of ROLE, which is 2 or 3, can be so. */
+int check_switch(const Abilities *a, uint16_t role, bool enable, char **ret_why);
+
 int check_bind_port(Model *m, const Abilities *a, const Reference *port, const Reference *portal, Port **ret, char **ret_why);
 int check_unbind_port(Model *m, const Reference *port, const Reference *portal, Port **ret, Binding **ret_binding,
                       char **ret_why);

@@ -87,10 +87,10 @@ static void wait_until_listening(const char *path) {
         g_assert_true(listening);
 }
 
-void service_use_worker(Service *s, const char *const *command, const char *setenv) {
-        g_autofree char *socket = g_build_filename(s->directory, "worker.socket", NULL);
+/* Returns the socket at which COMMAND is run for each connection. */
+static char *start_listener(Service *s, const char *name, const char *const *command, const char *setenv, GPid *ret) {
+        g_autofree char *socket = g_strdup_printf("%s/%s.socket", s->directory, name);
         const char *listener[] = { "systemd-socket-activate", "--accept", "--listen", socket };
-        bool watched = false;
         g_autoptr(GPtrArray) argv = g_ptr_array_new();
         g_autoptr(GError) error = NULL;
 
@@ -105,10 +105,16 @@ void service_use_worker(Service *s, const char *const *command, const char *sete
         g_ptr_array_add(argv, NULL);
 
         g_spawn_async(NULL, (char **) argv->pdata, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, redirect_output,
-                      s->worker_log, &s->worker_listener, &error);
+                      s->worker_log, ret, &error);
         g_assert_no_error(error);
         wait_until_listening(socket);
         chown_to(socket, "iscsi-config");
+        return g_steal_pointer(&socket);
+}
+
+void service_use_worker(Service *s, const char *const *command, const char *setenv) {
+        g_autofree char *socket = start_listener(s, "worker", command, setenv, &s->worker_listener);
+        bool watched = false;
 
         for (char **o = s->options; *o && !watched; o++)
                 watched = g_str_has_prefix(*o, "--configfs=");
@@ -116,6 +122,13 @@ void service_use_worker(Service *s, const char *const *command, const char *sete
                 service_add_option(s, g_strdup("--configfs=")); /* there is none beside this worker */
         service_add_option(s, g_strdup("--target-backend=lio"));
         service_add_option(s, g_strconcat("--lio-socket=", socket, NULL));
+}
+
+void service_use_open_iscsi(Service *s, const char *const *command) {
+        g_autofree char *socket = start_listener(s, "open-iscsi", command, NULL, &s->initiator_listener);
+
+        service_add_option(s, g_strdup("--initiator-backend=open-iscsi"));
+        service_add_option(s, g_strconcat("--open-iscsi-socket=", socket, NULL));
 }
 
 void service_use_fault_backend(Service *s) {
@@ -244,6 +257,10 @@ void service_free(Service *s) {
         if (s->worker_listener != 0) {
                 (void) kill(s->worker_listener, SIGTERM);
                 (void) waitpid(s->worker_listener, NULL, 0);
+        }
+        if (s->initiator_listener != 0) {
+                (void) kill(s->initiator_listener, SIGTERM);
+                (void) waitpid(s->initiator_listener, NULL, 0);
         }
 
         run_command("rm", "-rf", s->directory, NULL);

@@ -25,7 +25,7 @@ typedef struct Service {
         char *worker_log; /* directory/worker.log: what the workers and their listener said */
         char **options;
         char **wrapper; /* command line put before the service's, e.g. strace; NULL: none */
-        GPid worker_listener;
+        GPid worker_listener, initiator_listener;
         char *fault; /* the directory of the fake kernel, see fake-kernel.h; NULL unless service_use_fault_backend() */
 } Service;
 
@@ -42,6 +42,9 @@ void service_use_fault_backend(Service *s);
 /* Starts a listener that runs COMMAND (NULL-terminated) as worker for each connection, and points the service's target backend at
  * it. SETENV (may be NULL) is a variable for it, as "NAME=value". Before service_start(). */
 void service_use_worker(Service *s, const char *const *command, const char *setenv);
+
+/* The same with COMMAND as the worker of open-iscsi, for the initiator backend. */
+void service_use_open_iscsi(Service *s, const char *const *command);
 
 /* Starts it and waits until it owns its name. */
 void service_start(Service *s);

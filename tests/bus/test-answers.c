@@ -476,6 +476,7 @@ static void test_complete(void) {
                 { REFUSAL_UNSPECIFIED, "backend-faults" },
                 { REFUSAL_LIMIT_REACHED, "limits" },
                 { REFUSAL_STORE_UNAVAILABLE, "service" },
+                { REFUSAL_RECORD_IN_USE, "initiator-faults" },
         };
 
         for (gsize m = 0; methods[m]; m++)

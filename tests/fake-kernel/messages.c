@@ -11,7 +11,6 @@
 
 #define NODE_NAME_MAX 223u
 #define OPERATIONS_MAX 4096u
-#define PORT_TYPE "stba(ssqbb)"
 
 /* Not a GTest assertion: its line would end up in the protocol of a test that has forked this. */
 static void must(int r, const char *what) {
@@ -218,7 +217,7 @@ static void append_port(sd_bus_message *m, const char *root, const char *node, c
         g_autofree char *np = kernel_path(root, node, port, "np", NULL);
         g_auto(GStrv) entries = kernel_list(np);
 
-        must(sd_bus_message_open_container(m, 'r', PORT_TYPE), "a port");
+        must(sd_bus_message_open_container(m, 'r', BACKEND_PORT_TYPE), "a port");
         must(sd_bus_message_append(m, "stb", port, (uint64_t) tag, kernel_is_enabled(root, node, port)), "a port");
         must(sd_bus_message_open_container(m, 'a', "(ssqbb)"), "portals");
         for (char **entry = entries; *entry; entry++) {
@@ -231,6 +230,7 @@ static void append_port(sd_bus_message *m, const char *root, const char *node, c
                      "a portal");
         }
         must(sd_bus_message_close_container(m), "portals");
+        must(sd_bus_message_append(m, "a{sv}", 0), "facts");
         must(sd_bus_message_close_container(m), "a port");
 }
 
@@ -257,7 +257,7 @@ void append_observed(sd_bus_message *m, const char *root, const char *node) {
         qsort(sorted, n, sizeof(TaggedPort), compare_ports);
 
         must(sd_bus_message_append(m, "b", g_file_test(path, G_FILE_TEST_IS_DIR)), "a node");
-        must(sd_bus_message_open_container(m, 'a', "(" PORT_TYPE ")"), "ports");
+        must(sd_bus_message_open_container(m, 'a', "(" BACKEND_PORT_TYPE ")"), "ports");
         for (size_t i = 0; i < n; i++)
                 append_port(m, root, node, sorted[i].name, sorted[i].tag);
         must(sd_bus_message_close_container(m), "ports");
@@ -265,14 +265,15 @@ void append_observed(sd_bus_message *m, const char *root, const char *node) {
 
 void append_many_ports(sd_bus_message *m, size_t n_ports, size_t n_portals) {
         must(sd_bus_message_append(m, "b", 1), "a node");
-        must(sd_bus_message_open_container(m, 'a', "(" PORT_TYPE ")"), "ports");
+        must(sd_bus_message_open_container(m, 'a', "(" BACKEND_PORT_TYPE ")"), "ports");
         for (size_t i = 0; i < n_ports; i++) {
-                must(sd_bus_message_open_container(m, 'r', PORT_TYPE), "a port");
+                must(sd_bus_message_open_container(m, 'r', BACKEND_PORT_TYPE), "a port");
                 must(sd_bus_message_append(m, "stb", "tpgt", (uint64_t) (i & 0xffff), 1), "a port");
                 must(sd_bus_message_open_container(m, 'a', "(ssqbb)"), "portals");
                 for (size_t k = 0; k < n_portals; k++)
                         must(sd_bus_message_append(m, "(ssqbb)", "[::]:3260", "::", 3260, 1, 1), "a portal");
                 must(sd_bus_message_close_container(m), "portals");
+                must(sd_bus_message_append(m, "a{sv}", 0), "facts");
                 must(sd_bus_message_close_container(m), "a port");
         }
         must(sd_bus_message_close_container(m), "ports");

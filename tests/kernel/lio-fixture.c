@@ -356,12 +356,13 @@ static void observe_node(Worker *w, const char *node, GString *s) {
 
         g_assert_cmpint(sd_bus_message_read(reply, "b", &exists), >, 0);
         g_assert_true(exists);
-        g_assert_cmpint(sd_bus_message_enter_container(reply, 'a', "(stba(ssqbb))"), >, 0);
-        while (sd_bus_message_enter_container(reply, 'r', "stba(ssqbb)") > 0) {
+        g_assert_cmpint(sd_bus_message_enter_container(reply, 'a', "(" BACKEND_PORT_TYPE ")"), >, 0);
+        while (sd_bus_message_enter_container(reply, 'r', BACKEND_PORT_TYPE) > 0) {
                 g_assert_cmpint(sd_bus_message_read(reply, "stb", &dir, &tag, &enabled), >, 0);
                 g_string_append_printf(s, " %u:%s[", (unsigned) tag, enabled ? "on" : "off");
                 observe_portals(reply, s);
                 g_string_append_c(s, ']');
+                g_assert_cmpint(sd_bus_message_skip(reply, "a{sv}"), >=, 0);
                 g_assert_cmpint(sd_bus_message_exit_container(reply), >=, 0);
         }
         sd_bus_message_unref(reply);

@@ -225,7 +225,9 @@ int main(int argc, char *argv[]) {
         g_assert_cmpint(sd_event_new(&stage.event), >=, 0);
         host = worker_host_new(stage.event, "socket", 16);
         host->command = (char *[]){ (char *) worker, NULL };
-        g_assert_cmpint(backend_new_peer(stage.event, "lio", host->path, DEADLINE_USEC, 1, true, &stage.backend), ==, 0);
+        g_assert_cmpint(backend_new_peer(stage.event, "lio", host->path, DEADLINE_USEC, 1,
+                                         &(BackendTraits){ .selects_identifiers = true }, &stage.backend),
+                        ==, 0);
 
         cases_add(&stage, "/cases");
         r = g_test_run();

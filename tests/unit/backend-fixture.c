@@ -163,7 +163,8 @@ void set_up_peer(Fixture *f, uint64_t deadline, unsigned max_workers) {
         int r;
 
         f->backend = backend_free(f->backend);
-        r = backend_new_peer(f->event, "test", f->host->path, deadline, max_workers, true, &f->backend);
+        r = backend_new_peer(f->event, "test", f->host->path, deadline, max_workers,
+                             &(BackendTraits){ .selects_identifiers = true }, &f->backend);
         g_assert_cmpint(r, ==, 0);
 }
 

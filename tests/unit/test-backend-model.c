@@ -351,7 +351,7 @@ static void test_free(Fixture *f, gconstpointer data) {
         /* What waits ends with it. */
         g_assert_cmpint(backend_new_model(f->event, ROLE_TARGET, false, &f->backend), ==, 0);
         g_assert_cmpstr(backend_name(f->backend), ==, "model");
-        g_assert_false(backend_selects_identifiers(f->backend));
+        g_assert_false(backend_traits(f->backend)->selects_identifiers);
         start(f, A, "make-port 1", (BackendRequest){}, NULL);
         f->backend = backend_free(f->backend);
         g_assert_cmpint(sd_event_run(f->event, 0), ==, 0);

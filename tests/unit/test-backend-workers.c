@@ -34,21 +34,22 @@ static void assert_ends(Fixture *f, Refusal refusal, bool outcome_unknown, const
 }
 
 static void test_arguments(Fixture *f, gconstpointer data) {
+        static const BackendTraits traits = { .selects_identifiers = true };
         g_autofree char *path107 = g_strdup_printf("/%0106d", 0), *path108 = g_strdup_printf("/%0107d", 0);
         _cleanup_(backend_freep) Backend *b = NULL;
 
-        g_assert_cmpint(backend_new_peer(f->event, "x", "relative", 1, 1, true, &b), ==, -EINVAL);
-        g_assert_cmpint(backend_new_peer(f->event, "x", "", 1, 1, true, &b), ==, -EINVAL);
-        g_assert_cmpint(backend_new_peer(f->event, "x", "/a", 0, 1, true, &b), ==, -EINVAL);
-        g_assert_cmpint(backend_new_peer(f->event, "x", "/a", UINT64_MAX, 1, true, &b), ==, -EINVAL);
-        g_assert_cmpint(backend_new_peer(f->event, "x", "/a", 1, 0, true, &b), ==, -EINVAL);
-        g_assert_cmpint(backend_new_peer(f->event, "x", path108, 1, 1, true, &b), ==, -ENAMETOOLONG);
+        g_assert_cmpint(backend_new_peer(f->event, "x", "relative", 1, 1, &traits, &b), ==, -EINVAL);
+        g_assert_cmpint(backend_new_peer(f->event, "x", "", 1, 1, &traits, &b), ==, -EINVAL);
+        g_assert_cmpint(backend_new_peer(f->event, "x", "/a", 0, 1, &traits, &b), ==, -EINVAL);
+        g_assert_cmpint(backend_new_peer(f->event, "x", "/a", UINT64_MAX, 1, &traits, &b), ==, -EINVAL);
+        g_assert_cmpint(backend_new_peer(f->event, "x", "/a", 1, 0, &traits, &b), ==, -EINVAL);
+        g_assert_cmpint(backend_new_peer(f->event, "x", path108, 1, 1, &traits, &b), ==, -ENAMETOOLONG);
         g_assert_null(b);
 
-        g_assert_cmpint(backend_new_peer(f->event, "x", path107, 1, 1, false, &b), ==, 0);
+        g_assert_cmpint(backend_new_peer(f->event, "x", path107, 1, 1, &(BackendTraits){}, &b), ==, 0);
         g_assert_cmpstr(backend_name(b), ==, "x");
-        g_assert_false(backend_selects_identifiers(b));
-        g_assert_true(backend_selects_identifiers(f->backend));
+        g_assert_false(backend_traits(b)->selects_identifiers);
+        g_assert_true(backend_traits(f->backend)->selects_identifiers);
 }
 
 static void test_hang(Fixture *f, gconstpointer data) {

@@ -283,7 +283,8 @@ static void test_observe_oddities(Fixture *f, gconstpointer data) {
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
                 g_string_append_printf(text, ", ('bad-%zu', %s, true, true)", i, bad[i]);
-        g_string_append(text, ", ('unused', '10.0.0.4', 1, false, true)]), ('a\\nb', 281474976710655, false, [])])");
+        g_string_append(text,
+                        ", ('unused', '10.0.0.4', 1, false, true)], @a{sv} {}), ('a\\nb', 281474976710655, false, [], {})])");
         plan(f, text->str);
         observe(f, NODE, &a);
         g_assert_cmpint(a.refusal, ==, REFUSAL_NONE);
@@ -300,7 +301,7 @@ static void test_observe_oddities(Fixture *f, gconstpointer data) {
         g_assert_false(a.observed->ports[0].portals[ELEMENTSOF(bad) + 1].usable);
 
         /* What does not exist has no ports. */
-        plan(f, "Observe answer (false, [('tpgt_1', uint64 1, true, @a(ssqbb) [])])");
+        plan(f, "Observe answer (false, [('tpgt_1', uint64 1, true, @a(ssqbb) [], @a{sv} {})])");
         observe(f, NODE, &a);
         g_assert_cmpint(a.refusal, ==, REFUSAL_UNSPECIFIED);
         g_assert_null(a.observed);
@@ -369,7 +370,7 @@ static void test_observe_limits(Fixture *f, gconstpointer data) {
 
 #define OF_ALL "Busy Stuck BackendUnavailable Failed InvalidParameter Timeout"
 #define OF_CHANGES OF_ALL " Degraded ForeignObjectInside"
-#define OF_PORTALS "TCPProtocolEndpointInUse AddressInUse AddressOverlap PortalShadowed ScopeMissing"
+#define OF_PORTALS "TCPProtocolEndpointInUse AddressInUse AddressOverlap PortalShadowed ScopeMissing NotFromSameCollection"
 
 /* What interfaces/org.iscsi.Backend.xml lets each verb answer besides what all may, in its words. */
 static const char *const errors_of_verbs[_VERB_MAX] = {
@@ -378,12 +379,12 @@ static const char *const errors_of_verbs[_VERB_MAX] = {
         [VERB_CREATE_PORT] = "IdentifierInUse NameInUse " OF_PORTALS,
         [VERB_MAKE_PORT] = "NameInUse",
         [VERB_UNDO_PORT] = "",
-        [VERB_DELETE_PORT] = "SessionsActive",
+        [VERB_DELETE_PORT] = "SessionsActive RecordInUse",
         [VERB_BIND_PORTAL] = "ProtocolEndpointNonExistent " OF_PORTALS,
         [VERB_UNBIND_PORTAL] = "",
-        [VERB_ENABLE_PORT] = "ProtocolEndpointNonExistent",
+        [VERB_ENABLE_PORT] = "ProtocolEndpointNonExistent ScopeMissing",
         [VERB_DISABLE_PORT] = "ProtocolEndpointNonExistent SessionsActive",
-        [VERB_CHECK_SESSIONS] = "SessionsActive",
+        [VERB_CHECK_SESSIONS] = "SessionsActive RecordInUse",
         [VERB_RESTORE_CONTENTS] = "ProtocolEndpointNonExistent",
 };
 

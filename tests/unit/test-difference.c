@@ -225,7 +225,7 @@ static const DifferenceCase cases[] = {
         { NULL,
           "1 on P1+ P2+ P3+; 1 off",
           { "" },
-          { "drifted 123 second port with this portal group tag" },
+          { "drifted 123 second port with this Identifier" },
           "drifted 123 second port" },
         { NULL, "1 on P1+ P2+ P3+; 9 on 10.0.0.1:9999+", { "" }, { WELL }, WELL }, /* another port: shown as it is */
         { NULL,

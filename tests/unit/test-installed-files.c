@@ -316,11 +316,10 @@ static void test_service_unit(void) {
         assert_word(unit, "Install", "WantedBy", "multi-user.target");
 }
 
-static void test_worker_units(void) {
-        g_autoptr(GKeyFile) socket = read_unit(BUILD_ROOT, "dbus/iscsi-backend-lio.socket");
-        g_autoptr(GKeyFile) worker = read_unit(BUILD_ROOT, "dbus/iscsi-backend-lio@.service");
+/* Both kinds of workers. */
+static void assert_worker(GKeyFile *socket, GKeyFile *worker, const char *capabilities, const char *option) {
         g_autoptr(GKeyFile) service = read_unit(BUILD_ROOT, "dbus/iscsi-configd.service");
-        g_autofree char *path = NULL, *option = NULL;
+        g_autofree char *path = NULL, *whole = NULL;
 
         assert_key(socket, "Socket", "Accept", "yes");
         assert_key(socket, "Socket", "SocketMode", "0600");
@@ -329,10 +328,42 @@ static void test_worker_units(void) {
 
         assert_key(worker, "Service", "Type", "exec");
         assert_key(worker, "Service", "User", NULL);
-        assert_key(worker, "Service", "CapabilityBoundingSet", "CAP_NET_BIND_SERVICE");
+        assert_key(worker, "Service", "CapabilityBoundingSet", capabilities);
         assert_key(worker, "Service", "NoNewPrivileges", "yes");
+        assert_key(worker, "Service", "ProtectSystem", "strict");
         assert_key(worker, "Service", "StandardInput", NULL);
         assert_key(worker, "Unit", "CollectMode", "inactive-or-failed");
+        g_assert_true(g_key_file_has_key(worker, "Service", "TimeoutStopSec", NULL));
+
+        /* The service looks for workers where they are. */
+        path = g_key_file_get_value(socket, "Socket", "ListenStream", NULL);
+        g_assert_true(g_path_is_absolute(path));
+        whole = g_strconcat(option, path, NULL);
+        assert_word(service, "Service", "ExecStart", whole);
+}
+
+/* What it may write: one mount for the database, or a record could not be renamed into its directory. */
+static void test_open_iscsi_units(void) {
+        g_autoptr(GKeyFile) socket = read_unit(BUILD_ROOT, "dbus/iscsi-backend-open-iscsi.socket");
+        g_autoptr(GKeyFile) worker = read_unit(BUILD_ROOT, "dbus/iscsi-backend-open-iscsi@.service");
+        g_autoptr(GKeyFile) service = read_unit(BUILD_ROOT, "dbus/iscsi-configd.service");
+        g_autofree char *tmpfiles = read_text(trees[0].root, "dbus/iscsi-configd.tmpfiles");
+
+        assert_worker(socket, worker, "", "--open-iscsi-socket=");
+        assert_key(worker, "Service", "ReadWritePaths", "-/etc/iscsi -/var/lib/iscsi -/run/lock/iscsi");
+        assert_key(worker, "Service", "PrivateNetwork", NULL); /* iscsid is reached at an abstract socket */
+        assert_word(service, "Service", "ExecStart", "--initiator-backend=open-iscsi");
+        assert_word(service, "Unit", "Wants", "iscsi-backend-open-iscsi.socket");
+        assert_word(service, "Unit", "After", "iscsi-backend-open-iscsi.socket");
+        assert_word(service, "Install", "Also", "iscsi-backend-open-iscsi.socket");
+        g_assert_nonnull(strstr(tmpfiles, "\nd /run/lock/iscsi 0700 root root "));
+}
+
+static void test_worker_units(void) {
+        g_autoptr(GKeyFile) socket = read_unit(BUILD_ROOT, "dbus/iscsi-backend-lio.socket");
+        g_autoptr(GKeyFile) worker = read_unit(BUILD_ROOT, "dbus/iscsi-backend-lio@.service");
+
+        assert_worker(socket, worker, "CAP_NET_BIND_SERVICE", "--lio-socket=");
         assert_word(worker, "Unit", "Wants", "modprobe@target_core_mod.service");
         assert_word(worker, "Unit", "After", "modprobe@target_core_mod.service");
         assert_word(worker, "Unit", "Wants", "modprobe@iscsi_target_mod.service");
@@ -340,13 +371,6 @@ static void test_worker_units(void) {
         assert_word(worker, "Unit", "Wants", "modprobe@tcp_diag.service");
         assert_word(worker, "Unit", "After", "modprobe@tcp_diag.service");
         assert_word(worker, "Unit", "After", "sys-kernel-config.mount");
-        g_assert_true(g_key_file_has_key(worker, "Service", "TimeoutStopSec", NULL));
-
-        /* The service looks for workers where they are. */
-        path = g_key_file_get_value(socket, "Socket", "ListenStream", NULL);
-        g_assert_true(g_path_is_absolute(path));
-        option = g_strconcat("--lio-socket=", path, NULL);
-        assert_word(service, "Service", "ExecStart", option);
 }
 
 /* The bus starts the unit under the alias that the unit has while it is enabled, and nothing by itself. */
@@ -372,7 +396,8 @@ static void test_sysusers(void) {
 
 /* Runs systemd-analyze on the units, with programs that exist instead of ours, and returns what it complains about. */
 static char *verify_units(const char *directory, const char *from, const char *to) {
-        static const char *const units[] = { "iscsi-configd.service", "iscsi-backend-lio.socket", "iscsi-backend-lio@.service" };
+        static const char *const units[] = { "iscsi-configd.service", "iscsi-backend-lio.socket", "iscsi-backend-lio@.service",
+                                             "iscsi-backend-open-iscsi.socket", "iscsi-backend-open-iscsi@.service" };
         g_autoptr(GRegex) program = g_regex_new("^ExecStart=\\S+", G_REGEX_MULTILINE, 0, NULL);
         g_autofree char *output = NULL, *errors = NULL;
         const char *argv[G_N_ELEMENTS(units) + 4] = { "systemd-analyze", "verify", "--man=no" };
@@ -435,6 +460,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/installed-files/bus/activation", test_activation);
         g_test_add_func("/installed-files/units/service", test_service_unit);
         g_test_add_func("/installed-files/units/worker", test_worker_units);
+        g_test_add_func("/installed-files/units/open-iscsi", test_open_iscsi_units);
         g_test_add_func("/installed-files/units/sysusers", test_sysusers);
         g_test_add_func("/installed-files/units/verify", test_verify_units);
 

@@ -28,7 +28,8 @@ static const MethodCode create_codes[] = {
         { 4100, REFUSAL_ENDPOINT_NON_EXISTENT, "a path in NetworkPortals names nothing" },
         { 4101, REFUSAL_TCP_NOT_BOUND, "the address of a TCP endpoint is neither on this host nor declared" },
         { 4102, REFUSAL_TCP_IN_USE, "another port of the same target node uses a TCP endpoint" },
-        { 4103, REFUSAL_NOT_FROM_SAME_COLLECTION, "no portal group holds all of NetworkPortals" },
+        { 4103, REFUSAL_NOT_FROM_SAME_COLLECTION,
+          "no portal group holds all of NetworkPortals, or the addresses are on several network interfaces" },
 };
 
 /* What one create asks for, alone or as an item of a batch. */
@@ -65,6 +66,8 @@ static int create_one(Plan *p, const CreateArguments *a, char **ret_why) {
         r = check_limits(p->context->model, &p->context->abilities, OBJECT_PORT, ret_why);
         if (r == 0)
                 r = check_create_port(p->context->model, &p->context->abilities, &q, &plan, ret_why);
+        if (r == 0)
+                r = check_switch(&p->context->abilities, a->role, a->enabled, ret_why);
         if (r != 0)
                 return r;
 
@@ -153,7 +156,7 @@ const Method method_create_ports = {
 
 static const MethodCode delete_codes[] = {
         { 4096, REFUSAL_ENDPOINT_NON_EXISTENT, "iSCSIPort names no port" },
-        { 32779, REFUSAL_SESSIONS_ACTIVE, "initiators are logged in through the port (CIM has no code for it)" },
+        { 32779, REFUSAL_SESSIONS_ACTIVE, "sessions use the port (CIM has no code for it)" },
 };
 
 static int delete_port_as(Plan *p, const Intent *i, bool force, char **ret_why) {
@@ -214,6 +217,8 @@ static int request_state_change(Plan *p, const Intent *i, char **ret_why) {
         int r;
 
         r = check_request_state(p->context->model, &ref, (uint16_t) intent_number(i, "RequestedState"), &port, &enable, ret_why);
+        if (r == 0)
+                r = check_switch(&p->context->abilities, port->role, enable, ret_why);
         if (r != 0 || (port->enabled == enable && (port->state == STATE_IN_FORCE || port->state == STATE_DISABLED)))
                 return r;
         return plan_enable_port(p, port, enable);
@@ -237,7 +242,8 @@ static const MethodCode bind_codes[] = {
         { 4096, REFUSAL_ENDPOINT_NON_EXISTENT, "iSCSIPort or NetworkPortal names nothing" },
         { 4097, REFUSAL_TCP_NOT_BOUND, "the address of the TCP endpoint is neither on this host nor declared" },
         { 4098, REFUSAL_TCP_IN_USE, "another port of the same target node uses the TCP endpoint" },
-        { 4099, REFUSAL_NOT_FROM_SAME_COLLECTION, "no portal group holds the portal and those already bound" },
+        { 4099, REFUSAL_NOT_FROM_SAME_COLLECTION,
+          "no portal group holds the portal and those already bound, or the address is on another interface" },
 };
 
 static int bind_port(Plan *p, const Intent *i, char **ret_why) {

@@ -115,15 +115,31 @@ void observed_node_done(ObservedNode *n) {
                         free(port->portals[k].directory);
                 free(port->portals);
                 free(port->directory);
+                free(port->interface);
+                free(port->drift);
         }
         free(n->ports);
         *n = (ObservedNode){};
 }
 
+/* What only some engines know of a port. */
+static int append_facts(sd_bus_message *reply, const ObservedPort *port) {
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r >= 0 && port->interface)
+                r = sd_bus_message_append(reply, "{sv}", "Interface", "s", port->interface);
+        if (r >= 0 && port->interface_missing)
+                r = sd_bus_message_append(reply, "{sv}", "InterfaceMissing", "b", 1);
+        if (r >= 0 && port->drift)
+                r = sd_bus_message_append(reply, "{sv}", "Drift", "s", port->drift);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int append_port(sd_bus_message *reply, ObservedPort *port) {
         int r;
 
-        r = sd_bus_message_open_container(reply, 'r', "stba(ssqbb)");
+        r = sd_bus_message_open_container(reply, 'r', BACKEND_PORT_TYPE);
         if (r < 0)
                 return r;
         r = sd_bus_message_append(reply, "stb", port->directory, port->identifier, port->enabled);
@@ -144,6 +160,8 @@ static int append_port(sd_bus_message *reply, ObservedPort *port) {
                 return r;
 
         r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = append_facts(reply, port);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -151,6 +169,10 @@ static int append_port(sd_bus_message *reply, ObservedPort *port) {
 static void mask_names(ObservedNode *node) {
         for (size_t i = 0; i < node->n_ports; i++) {
                 text_mask_unprintable(node->ports[i].directory);
+                if (node->ports[i].interface)
+                        text_mask_unprintable(node->ports[i].interface);
+                if (node->ports[i].drift)
+                        text_mask_unprintable(node->ports[i].drift);
                 for (size_t k = 0; k < node->ports[i].n_portals; k++)
                         text_mask_unprintable(node->ports[i].portals[k].directory);
         }
@@ -175,7 +197,7 @@ static int method_observe(sd_bus_message *m, void *userdata, sd_bus_error *error
         if (r >= 0)
                 r = sd_bus_message_append(reply, "b", node.exists);
         if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(stba(ssqbb))");
+                r = sd_bus_message_open_container(reply, 'a', "(" BACKEND_PORT_TYPE ")");
         for (size_t i = 0; i < node.n_ports && r >= 0; i++)
                 r = append_port(reply, node.ports + i);
         if (r >= 0)
@@ -218,7 +240,8 @@ static const sd_bus_vtable backend_vtable[] = {
         SD_BUS_VTABLE_START(0),
         METHOD("Describe", NULL, , "sb", SD_BUS_PARAM(Name) SD_BUS_PARAM(IdentifierSelection), method_describe),
         METHOD("ListNodes", NULL, , "as", SD_BUS_PARAM(Nodes), method_list_nodes),
-        METHOD("Observe", "s", SD_BUS_PARAM(Node), "ba(stba(ssqbb))", SD_BUS_PARAM(Exists) SD_BUS_PARAM(Ports), method_observe),
+        METHOD("Observe", "s", SD_BUS_PARAM(Node), BACKEND_OBSERVED_TYPE, SD_BUS_PARAM(Exists) SD_BUS_PARAM(Ports),
+               method_observe),
         METHOD("Apply", "s" BACKEND_OPERATIONS_TYPE "a{sv}",
                SD_BUS_PARAM(Node) SD_BUS_PARAM(Operations) SD_BUS_PARAM(Preconditions), BACKEND_RESULTS_TYPE,
                SD_BUS_PARAM(Results), method_apply),

@@ -56,6 +56,9 @@ typedef struct ObservedPort {
         bool enabled;
         ObservedPortal *portals; /* owned */
         size_t n_portals;
+        char *interface;        /* owned: the network interface that it is bound to; NULL: engines that bind ports to none */
+        bool interface_missing; /* that is not there */
+        char *drift;            /* owned: what in it is other than this worker makes it, a clause for people; NULL: nothing */
 } ObservedPort;
 
 typedef struct ObservedNode {
@@ -71,6 +74,7 @@ void observed_node_done(ObservedNode *n);
 typedef struct WorkerEngine {
         const char *name;         /* what Describe answers */
         bool selects_identifiers; /* a caller may choose the Identifier of a port */
+        bool on_addresses;        /* its portals are addresses, without a TCP port: that is 0 */
         uint64_t identifier_max;  /* of those that the engine knows */
 
         /* Whether NODE can be the name of a node that is changed; *RET_REASON ends the sentence "… is not ". */

@@ -28,7 +28,7 @@ int request_check_node(const WorkerEngine *engine, const char *node, Report *rep
         return report_refuse(report, REFUSAL_INVALID_PARAMETER, "\"%.*s\" is not %s", text_excerpt(node, 256), node, reason);
 }
 
-static int portals_read(sd_bus_message *m, Operation *op, Report *report) {
+static int portals_read(sd_bus_message *m, const WorkerEngine *engine, Operation *op, Report *report) {
         uint32_t takes = verb_info(op->verb)->takes;
         size_t max = takes & TAKES_PORTALS ? OPERATION_PORTALS_MAX : takes & TAKES_PORTAL ? 1 : 0;
         const char *address;
@@ -48,7 +48,11 @@ static int portals_read(sd_bus_message *m, Operation *op, Report *report) {
                                              "\"%.*s\" is not the address of a portal: IPv4, or IPv6 without brackets, with "
                                              "%%interface behind a link-local one and only there",
                                              text_excerpt(address, 256), address);
-                if (port == 0)
+                if (engine->on_addresses && port != 0)
+                        return report_refuse(report, REFUSAL_INVALID_PARAMETER,
+                                             "Address %s is given with TCP port %u; a port of this backend is on addresses alone",
+                                             address, port);
+                if (!engine->on_addresses && port == 0)
                         return report_refuse(report, REFUSAL_INVALID_PARAMETER, "TCP port 0 of address %s is no port", address);
                 for (size_t i = 0; i < op->n_portals; i++)
                         if (portal_compare(op->portals + i, &portal) == 0)
@@ -134,7 +138,7 @@ static int operation_read(sd_bus_message *m, const WorkerEngine *engine, Operati
                 return report_refuse(report, REFUSAL_INVALID_PARAMETER, "%" PRIu64 " is not an Identifier: they end at %" PRIu64,
                                      op->identifier, engine->identifier_max);
 
-        r = portals_read(m, op, report);
+        r = portals_read(m, engine, op, report);
         if (r < 0)
                 return r;
 

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "workers/open-iscsi/use.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/array.h"
+#include "common/macro.h"
+#include "workers/base/steps.h"
+#include "workers/open-iscsi/iscsiadm.h"
+#include "workers/open-iscsi/record.h"
+
+#define NAMED_MAX 4u /* in one sentence */
+
+void use_done(Use *u) {
+        texts_done(&u->sessions);
+        texts_done(&u->records);
+        free(u->ids);
+        *u = (Use){};
+}
+
+/* The entries of PATH, sorted; none if it is not there. */
+static int list(const char *path, Texts *ret, Report *report) {
+        _cleanup_closedir_ DIR *d = opendir(path);
+        struct dirent *e;
+
+        if (!d && errno != ENOENT)
+                return report_refuse(report, REFUSAL_FAILED, "Cannot read %s: %s", path, strerror(errno));
+        while (d && (e = readdir(d)))
+                if (e->d_name[0] != '.' && texts_add(ret, "%s", e->d_name) < 0)
+                        return -ENOMEM;
+
+        texts_sort(ret);
+        return 0;
+}
+
+/* The attribute of a session, "" if it has none. */
+static char *read_attribute(const char *directory, const char *name) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+
+        if (asprintf(&path, "%s/%s", directory, name) < 0)
+                return NULL;
+        if (file_read(path, &text, NULL) < 0)
+                return strdup("");
+        text[strcspn(text, "\n")] = '\0';
+        return TAKE_PTR(text);
+}
+
+static int add_session(Use *u, unsigned id, const char *target) {
+        int r;
+
+        r = array_grow(&u->ids, u->sessions.n, sizeof(*u->ids));
+        if (r < 0)
+                return r;
+        u->ids[u->sessions.n] = id;
+        return texts_add(&u->sessions, "session %u with %s", id, target[0] ? target : "a target that is not known yet");
+}
+
+static int look_at_session(Use *u, const char *class, const char *name, const char *file) {
+        _cleanup_free_ char *directory = NULL, *interface = NULL, *target = NULL;
+        unsigned long id;
+
+        if (strncmp(name, "session", strlen("session")) != 0)
+                return 0;
+        id = strtoul(name + strlen("session"), NULL, 10);
+        if (asprintf(&directory, "%s/%s", class, name) < 0)
+                return -ENOMEM;
+        interface = read_attribute(directory, "ifacename");
+        target = read_attribute(directory, "targetname");
+        if (!interface || !target)
+                return -ENOMEM;
+
+        return strcmp(interface, file) == 0 ? add_session(u, (unsigned) id, target) : 0;
+}
+
+static int find_sessions(const Installation *at, const char *file, Use *u, Report *report) {
+        _cleanup_(texts_done) Texts names = {};
+        _cleanup_free_ char *class = NULL;
+        int r;
+
+        if (asprintf(&class, "%s/class/iscsi_session", at->sysfs) < 0)
+                return -ENOMEM;
+        r = list(class, &names, report);
+        for (size_t i = 0; i < names.n && r >= 0; i++)
+                r = look_at_session(u, class, names.items[i], file);
+        return r;
+}
+
+/* A portal of a target: a directory with one record per interface, or, without a tag, the record itself. */
+static int look_at_portal(Use *u, const char *path, const char *file) {
+        _cleanup_free_ char *inner = NULL, *text = NULL;
+        _cleanup_record_ Record record = {};
+        struct stat st;
+        int r;
+
+        if (asprintf(&inner, "%s/%s", path, file) < 0)
+                return -ENOMEM;
+        if (lstat(inner, &st) == 0)
+                return texts_add(&u->records, "%s", inner);
+        if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || file_read(path, &text, NULL) < 0)
+                return 0;
+
+        r = record_parse(file, text, &record);
+        if (r < 0 || !record.name || strcmp(record.name, file) != 0)
+                return r;
+        return texts_add(&u->records, "%s", path);
+}
+
+static int look_at_target(Use *u, const char *nodes, const char *target, const char *file, Report *report) {
+        _cleanup_(texts_done) Texts portals = {};
+        _cleanup_free_ char *directory = NULL;
+        int r;
+
+        if (asprintf(&directory, "%s/%s", nodes, target) < 0)
+                return -ENOMEM;
+        r = list(directory, &portals, report);
+        for (size_t i = 0; i < portals.n && r >= 0; i++) {
+                _cleanup_free_ char *path = NULL;
+
+                r = asprintf(&path, "%s/%s", directory, portals.items[i]) < 0 ? -ENOMEM : look_at_portal(u, path, file);
+        }
+        return r;
+}
+
+static int find_records(const Installation *at, const char *file, Use *u, Report *report) {
+        _cleanup_(texts_done) Texts targets = {};
+        _cleanup_free_ char *nodes = NULL;
+        int r;
+
+        if (asprintf(&nodes, "%s/nodes", at->directory) < 0)
+                return -ENOMEM;
+        r = list(nodes, &targets, report);
+        for (size_t i = 0; i < targets.n && r >= 0; i++)
+                r = look_at_target(u, nodes, targets.items[i], file, report);
+        return r;
+}
+
+int use_read(const Installation *at, const char *file, Use *ret, Report *report) {
+        _cleanup_use_ Use u = {};
+        int r;
+
+        r = find_sessions(at, file, &u, report);
+        if (r >= 0)
+                r = find_records(at, file, &u, report);
+        if (r < 0)
+                return r;
+
+        *ret = u;
+        u = (Use){};
+        return 0;
+}
+
+/* The first few of T. */
+static char *name_some(const Texts *t) {
+        Texts some = { .items = t->items, .n = MIN2(t->n, NAMED_MAX) };
+        _cleanup_free_ char *joined = texts_join(&some);
+        char *text;
+
+        if (!joined || t->n <= NAMED_MAX)
+                return TAKE_PTR(joined);
+        return asprintf(&text, "%s and %zu more", joined, t->n - NAMED_MAX) < 0 ? NULL : text;
+}
+
+int use_refuse(const Use *u, const char *file, Report *report) {
+        _cleanup_free_ char *names = name_some(u->sessions.n > 0 ? &u->sessions : &u->records);
+
+        if (u->sessions.n > 0)
+                return report_refuse(
+                        report, REFUSAL_SESSIONS_ACTIVE,
+                        "Interface record %s is used by %s; log out first (iscsiadm -m session -r NUMBER -u), or use "
+                        "the forced method",
+                        file, names ? names : "sessions");
+        if (u->records.n > 0)
+                return report_refuse(
+                        report, REFUSAL_RECORD_IN_USE,
+                        "Interface record %s is named by records of targets, %s; remove them first (iscsiadm -m node "
+                        "-I %s -o delete), or use the forced method",
+                        file, names ? names : "…", file);
+        return 0;
+}
+
+int use_end(const Installation *at, const Use *u, const char *file, Report *report) {
+        _cleanup_use_ Use left = {};
+        int r = 0;
+
+        for (size_t i = 0; i < u->sessions.n && r >= 0; i++) {
+                char id[16];
+
+                (void) snprintf(id, sizeof(id), "%u", u->ids[i]);
+                r = iscsiadm_run(at, (const char *const[]){ "-m", "session", "-r", id, "-u", NULL }, report);
+        }
+        if (u->records.n > 0 && r >= 0)
+                r = iscsiadm_run(at, (const char *const[]){ "-m", "node", "-I", file, "-o", "delete", NULL }, report);
+
+        /* What iscsiadm says counts less than what is left. */
+        if (r == -ENOMEM || use_read(at, file, &left, report) < 0)
+                return r < 0 ? r : -EIO;
+        if (left.sessions.n == 0 && left.records.n == 0) {
+                report_done(report);
+                return 0;
+        }
+        return r < 0 ? r : use_refuse(&left, file, report);
+}

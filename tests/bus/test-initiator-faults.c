@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What goes wrong with open-iscsi's files, and who uses a record that shall go: the answer names it, and nothing is left over. */
+
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "initiator.h"
+
+#define LOCK "/run/lock/iscsi/lock.write"
+#define TARGET "iqn.2026-11.org.example:disk"
+
+/* As must_refuse(), and the message has WORD in it. */
+static void refuse_with(Initiator *i, const char *error, unsigned code, const char *word, sd_bus_message *m) {
+        sd_bus_error e = SD_BUS_ERROR_NULL;
+
+        g_assert_cmpint(sd_bus_call(i->bus, m, UINT64_MAX, &e, NULL), <, 0);
+        if (!strstr(e.message, word))
+                g_error("\"%s\" does not say \"%s\"", e.message, word);
+        assert_error(&e, error, code);
+        sd_bus_message_unref(m);
+}
+
+static sd_bus_message *create_call(Initiator *i) {
+        sd_bus_message *m = new_call(i->bus, "CreateiSCSIProtocolEndpoint");
+
+        g_assert_cmpint(sd_bus_message_append(m, "oqsao", NODE_PATH, 2, "", 1, IP_A), >=, 0);
+        return m;
+}
+
+static sd_bus_message *delete_call(Initiator *i, const char *port) {
+        sd_bus_message *m = new_call(i->bus, "DeleteiSCSIProtocolEndpoint");
+
+        g_assert_cmpint(sd_bus_message_append(m, "o", port), >=, 0);
+        return m;
+}
+
+/* No file of ours is anywhere but the records. */
+static void assert_nothing_left(const char *records) {
+        g_autofree char *there = initiator_records(), *others = NULL;
+
+        g_assert_cmpstr(there, ==, records);
+        others = initiator_shell(NULL, "find /etc/iscsi /run/lock/iscsi -name '.*' -type f; ls " LOCK " 2>/dev/null");
+        g_assert_cmpstr(others, ==, "");
+}
+
+/* The ports of the node are still as many. */
+static void assert_ports(Initiator *i, unsigned wanted) {
+        g_auto(GStrv) objects = list_objects(i->bus);
+        unsigned n = 0;
+
+        for (char **o = objects; *o; o++)
+                n += g_str_has_prefix(*o, NODE_PATH "/");
+        g_assert_cmpuint(n, ==, wanted);
+}
+
+/* Records of targets */
+
+static void test_node_record(Initiator *i, gconstpointer data) {
+        g_autofree char *port = initiator_create(i), *record = initiator_records(), *made = NULL, *left = NULL;
+        int status;
+
+        made = initiator_shell(&status, "iscsiadm -m node -T " TARGET " -p 192.0.2.9:3260,1 -I %s -o new", record);
+        g_assert_cmpint(status, ==, 0);
+        refuse_with(i, "RecordInUse", 32780, TARGET "/192.0.2.9,3260,1", delete_call(i, port));
+        must_refuse(i->bus, "RecordInUse", 32780, "DeleteiSCSINode", "o", NODE_PATH);
+        assert_ports(i, 1);
+
+        /* The way out that the message names. */
+        g_free(made);
+        made = initiator_shell(&status, "iscsiadm -m node -I %s -o delete", record);
+        g_assert_cmpint(status, ==, 0);
+        must_call(i->bus, "DeleteiSCSIProtocolEndpoint", "o", port);
+        assert_nothing_left("");
+        left = initiator_shell(NULL, "find /etc/iscsi/nodes -type f");
+        g_assert_cmpstr(left, ==, "");
+}
+
+/* One without a tag is a file where others have a directory. */
+static void test_flat_node_record(Initiator *i, gconstpointer data) {
+        g_autofree char *port = initiator_create(i), *record = initiator_records(), *made = NULL;
+        int status;
+
+        made = initiator_shell(&status,
+                               "iscsiadm -m node -T " TARGET " -p 192.0.2.9:3260 -I %s -o new; test -f /etc/iscsi/nodes/" TARGET
+                               "/192.0.2.9,3260",
+                               record);
+        g_assert_cmpint(status, ==, 0);
+        refuse_with(i, "RecordInUse", 32780, "192.0.2.9,3260", delete_call(i, port));
+        must_call(i->bus, "DeleteiSCSIProtocolEndpointForced", "o", port);
+        assert_nothing_left("");
+}
+
+static void test_forced(Initiator *i, gconstpointer data) {
+        g_autofree char *port = initiator_create(i), *record = initiator_records(), *made = NULL, *left = NULL;
+        int status;
+
+        made = initiator_shell(&status,
+                               "for n in 1 2; do iscsiadm -m node -T " TARGET "$n -p 192.0.2.9:3260,1 -I %s -o new && "
+                               "iscsiadm -m node -T " TARGET "$n -p 192.0.2.9:3260,1 -I default -o new; done",
+                               record);
+        g_assert_cmpint(status, ==, 0);
+        must_call(i->bus, "DeleteiSCSIProtocolEndpointForced", "o", port);
+        assert_nothing_left("");
+        left = initiator_shell(NULL, "find /etc/iscsi/nodes -type f -printf '%%f '");
+        g_assert_cmpstr(left, ==, "default default ");
+}
+
+/* The kernel says who uses a record by its name. (Sessions of this kernel need iscsid and a target: tests/kernel.) */
+static void test_session(Initiator *i, gconstpointer data) {
+        g_autofree char *port = initiator_create(i), *record = initiator_records();
+
+        g_assert_cmpint(mount("tmpfs", "/sys/class", "tmpfs", 0, NULL), ==, 0);
+        (void) initiator_shell(NULL,
+                               "mkdir -p /sys/class/iscsi_session/session7; cd /sys/class/iscsi_session/session7; "
+                               "echo %s >ifacename; echo " TARGET " >targetname",
+                               record);
+        refuse_with(i, "SessionsActive", 32779, "session 7 with " TARGET, delete_call(i, port));
+        must_refuse(i->bus, "SessionsActive", 4097, "DeleteiSCSINode", "o", NODE_PATH);
+        assert_ports(i, 1);
+        (void) initiator_shell(NULL, "echo default >/sys/class/iscsi_session/session7/ifacename");
+        must_call(i->bus, "DeleteiSCSIProtocolEndpoint", "o", port);
+        g_assert_cmpint(umount("/sys/class"), ==, 0);
+        assert_nothing_left("");
+}
+
+/* The lock */
+
+static void test_stale_lock(Initiator *i, gconstpointer data) {
+        gint64 begin;
+
+        g_assert_true(g_file_set_contents(LOCK, "", 0, NULL));
+        begin = g_get_monotonic_time();
+        refuse_with(i, "Busy", 32772, LOCK, create_call(i));
+        g_assert_cmpint(g_get_monotonic_time() - begin, <, 8 * G_USEC_PER_SEC);
+        g_assert_true(g_file_test(LOCK, G_FILE_TEST_EXISTS)); /* it may be somebody's */
+        g_assert_cmpint(g_unlink(LOCK), ==, 0);
+        assert_ports(i, 0);
+        assert_nothing_left("");
+        g_free(initiator_create(i));
+}
+
+/* One that a worker of ours left is known by its content, and that nobody has it locked. */
+static void test_lock_of_dead_worker(Initiator *i, gconstpointer data) {
+        g_autofree char *records = NULL;
+
+        g_assert_true(g_file_set_contents(LOCK, "lock of a worker of iscsi-configd\n", -1, NULL));
+        g_free(initiator_create(i));
+        records = initiator_records();
+        assert_nothing_left(records);
+}
+
+/* The file system */
+
+static void test_no_space(Initiator *i, gconstpointer data) {
+        int status;
+
+        g_free(initiator_shell(&status, "dd if=/dev/zero of=/etc/iscsi/fill bs=4096; dd if=/dev/zero of=/etc/iscsi/fill2 bs=1"));
+        refuse_with(i, "Failed", 4, "No space left", create_call(i));
+        assert_ports(i, 0);
+        assert_nothing_left("");
+        g_free(initiator_shell(&status, "rm /etc/iscsi/fill*"));
+        g_free(initiator_create(i));
+}
+
+static void test_read_only(Initiator *i, gconstpointer data) {
+        g_autofree char *port = initiator_create(i), *record = initiator_records();
+
+        g_assert_cmpint(mount(NULL, "/etc/iscsi", NULL, MS_REMOUNT | MS_RDONLY, NULL), ==, 0);
+        refuse_with(i, "BackendUnavailable", 32773, "read-only", create_call(i));
+        refuse_with(i, "BackendUnavailable", 32773, "read-only", delete_call(i, port));
+        assert_ports(i, 1);
+        g_assert_cmpint(mount(NULL, "/etc/iscsi", NULL, MS_REMOUNT, NULL), ==, 0);
+        assert_nothing_left(record);
+        must_call(i->bus, "DeleteiSCSIProtocolEndpoint", "o", port);
+        assert_nothing_left("");
+}
+
+/* What a worker that was killed left is gone when the next one starts; what is not ours stays. */
+static void test_left_over(Initiator *i, gconstpointer data) {
+        g_autofree char *files = NULL;
+
+        /* A process id that no process has: pid_max is not more. */
+        g_assert_true(g_file_set_contents("/etc/iscsi/.iscsi-configd-4194305-abcdef", "x", -1, NULL));
+        g_assert_true(g_file_set_contents("/etc/iscsi/.mine", "x", -1, NULL));
+        initiator_disconnect(i);
+        service_stop(i->service);
+        service_start(i->service);
+        initiator_connect(i);
+        g_free(initiator_create(i));
+        files = initiator_shell(NULL, "find /etc/iscsi -maxdepth 1 -name '.*' -type f");
+        g_assert_cmpstr(files, ==, "/etc/iscsi/.mine\n");
+}
+
+/* What keeps iscsiadm from listing any record does not keep the service. */
+static void test_broken_entries(Initiator *i, gconstpointer data) {
+        static const char *const make[] = {
+                "printf 'iface.transport_name = tcp\\nnode.colour = red\\n' >" IFACES "/x",
+                "mkdir " IFACES "/x",
+                "ln -s /nowhere " IFACES "/x",
+                "printf 'iface.transport_name = tcp\\niface.colour = red\\n' >" IFACES "/.x",
+                ": >" IFACES "/x",
+        };
+
+        g_free(initiator_create(i));
+        for (size_t k = 0; k < G_N_ELEMENTS(make); k++) {
+                g_autofree char *port = NULL;
+
+                g_free(initiator_shell(NULL, "%s", make[k]));
+                port = initiator_create(i);
+                must_call(i->bus, "Reconcile", "o", NODE_PATH);
+                initiator_wait_property(i, port, PORT_INTERFACE, "StatusDescriptions", "[In force]");
+                must_call(i->bus, "DeleteiSCSIProtocolEndpoint", "o", port);
+                g_free(initiator_shell(NULL, "rm -rf " IFACES "/x " IFACES "/.x"));
+        }
+}
+
+int main(int argc, char *argv[]) {
+        g_test_init(&argc, &argv, NULL);
+        INITIATOR_TEST("/initiator-faults/node-record", test_node_record);
+        INITIATOR_TEST("/initiator-faults/flat-node-record", test_flat_node_record);
+        INITIATOR_TEST("/initiator-faults/forced", test_forced);
+        INITIATOR_TEST("/initiator-faults/session", test_session);
+        INITIATOR_TEST("/initiator-faults/stale-lock", test_stale_lock);
+        INITIATOR_TEST("/initiator-faults/lock-of-dead-worker", test_lock_of_dead_worker);
+        INITIATOR_TEST("/initiator-faults/no-space", test_no_space);
+        INITIATOR_TEST("/initiator-faults/read-only", test_read_only);
+        INITIATOR_TEST("/initiator-faults/left-over", test_left_over);
+        INITIATOR_TEST("/initiator-faults/broken-entries", test_broken_entries);
+        return g_test_run();
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The pure parts of the worker of open-iscsi: the form of a record, the names of ours, the host's name, the Identifiers that are
+ * made. What iscsiadm makes of records is looked at in tests/bus. */
+
+#include <glib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/identifier.h"
+#include "common/isid.h"
+#include "common/verbs.h"
+#include "workers/open-iscsi/host-name.h"
+#include "workers/open-iscsi/node-ports.h"
+#include "workers/open-iscsi/record-name.h"
+#include "workers/open-iscsi/record.h"
+
+#define NODE "iqn.2026-11.org.example:ini"
+
+static Record parse(const char *text) {
+        Record r;
+
+        g_assert_cmpint(record_parse("rec", text, &r), ==, 0);
+        return r;
+}
+
+/* As iscsiadm writes one. */
+static void test_parse(void) {
+        Record r = parse("# BEGIN RECORD 2.1.8\niface.iscsi_ifacename = rec\niface.net_ifacename = i0\niface.prefix_len = 0\n"
+                         "iface.hwaddress = aa:bb:cc:dd:ee:ff\niface.transport_name = tcp\niface.initiatorname = " NODE
+                         "\niface.vlan_id = 0\niface.erl = 0\n# END RECORD\n");
+
+        g_assert_cmpstr(r.file, ==, "rec");
+        g_assert_cmpstr(r.name, ==, "rec");
+        g_assert_cmpstr(r.netdev, ==, "i0");
+        g_assert_cmpstr(r.hwaddress, ==, "aa:bb:cc:dd:ee:ff");
+        g_assert_cmpstr(r.transport, ==, "tcp");
+        g_assert_cmpstr(r.initiator, ==, NODE);
+        g_assert_null(r.unknown);
+        g_assert_false(r.empty);
+        g_assert_true(record_is_valid(&r));
+        record_done(&r);
+}
+
+static void test_odd_lines(void) {
+        g_autofree char *padding = g_strnfill(1020, 'x'),
+                        *text = g_strdup_printf("#%s  iface.port = 1\niface.mtu = 1\n", padding);
+        const struct {
+                const char *text, *transport, *netdev, *unknown;
+                bool empty;
+        } cases[] = {
+                { "", NULL, NULL, NULL, true },
+                { "# comment\n\n  # another\n", NULL, NULL, NULL, true },
+                { "iface.transport_name = tcp", "tcp", NULL, NULL, false }, /* no line end */
+                { "  iface.transport_name =\ttcp  \r\n", "tcp", NULL, NULL, false },
+                { "iface.transport_name = tcp\niface.net_ifacename = a b\n", "tcp", "a b", NULL, false },
+                { "iface.net_ifacename = a\niface.net_ifacename = b\n", NULL, "b", NULL, false },
+                { "iface.net_ifacename = a\niface.net_ifacename = <empty>\n", NULL, NULL, NULL, false },
+                { "iface.net_ifacename=a\n", NULL, NULL, NULL, true }, /* no blanks: iscsiadm warns and goes on */
+                { "iface.net_ifacename =\niface.net_ifacename\n", NULL, NULL, NULL, true },
+                { "node.colour = red\n", NULL, NULL, "node.colour", false },
+                { "iface.colour = red\niface.transport_name = tcp\n", "tcp", NULL, "iface.colour", false },
+                { "iface. = red\n", NULL, NULL, "iface.", false },
+                { "interface.transport_name = tcp\n", NULL, NULL, "interface.transport_name", false },
+                { text, NULL, NULL, NULL, false }, /* what is too long goes on as the next line */
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                Record r = parse(cases[i].text);
+
+                g_test_message("case %zu", i);
+                g_assert_cmpstr(r.transport, ==, cases[i].transport);
+                g_assert_cmpstr(r.netdev, ==, cases[i].netdev);
+                g_assert_cmpstr(r.unknown, ==, cases[i].unknown);
+                g_assert_cmpint(r.empty, ==, cases[i].empty);
+                g_assert_cmpint(record_is_valid(&r), ==, cases[i].transport != NULL);
+                record_done(&r);
+        }
+}
+
+static void test_format(void) {
+        Record r = { .name = (char *) "rec", .netdev = (char *) "i0", .transport = (char *) "tcp" }, again;
+        g_autofree char *text = record_format(&r, "for people");
+
+        g_assert_cmpstr(text, ==,
+                        "# BEGIN RECORD 2.1.8\n# for people\niface.iscsi_ifacename = rec\niface.net_ifacename = i0\n"
+                        "iface.transport_name = tcp\n# END RECORD\n");
+        again = parse(text);
+        g_assert_null(again.initiator);
+        g_assert_null(again.unknown);
+        g_assert_cmpstr(again.netdev, ==, "i0");
+        record_done(&again);
+}
+
+/* They stay the same in all versions: the records are found by them. */
+static void test_names(void) {
+        char name[RECORD_NAME_MAX + 1];
+        uint64_t identifier = 0;
+
+        record_name_make(HOST_NODE, 0x80AABBCC0001, name);
+        g_assert_cmpstr(name, ==, "icd-host-80aabbcc0001");
+        record_name_make("a", 0x80AABBCC0002, name);
+        g_assert_cmpstr(name, ==, "icd-af63dc4c8601ec8c-80aabbcc0002");
+
+        g_assert_true(record_name_is_of(name, "a", &identifier));
+        g_assert_cmpuint(identifier, ==, 0x80AABBCC0002);
+        g_assert_false(record_name_is_of(name, "b", NULL));
+        g_assert_false(record_name_is_of(name, HOST_NODE, NULL));
+        g_assert_true(record_name_is_ours(name));
+
+        for (const char *const *foreign =
+                     (const char *const[]){ "default", "icd-", "icd-host", "icd-host-", "icd-host-80AABBCC0001",
+                                            "icd-host-80aabbcc00011", "icd-af63dc4c8601ec8-80aabbcc0002",
+                                            "icd-hosts-80aabbcc0001", "icd-host-80aabbcc000g", "xicd-host-80aabbcc0001", NULL };
+             *foreign; foreign++)
+                g_assert_false(record_name_is_ours(*foreign));
+}
+
+/* As iscsid was seen to read them. */
+static void test_host_name(void) {
+        static const struct {
+                const char *text, *name;
+        } cases[] = {
+                { "InitiatorName=iqn.2026-11.org.example:a\nInitiatorName=iqn.2026-11.org.example:b\n",
+                  "iqn.2026-11.org.example:a" },
+                { "  InitiatorName = iqn.2026-11.org.example:sp \n", "iqn.2026-11.org.example:sp" },
+                { "# InitiatorName=iqn.x:no\nInitiatorAlias=a\n", "" },
+                { "InitiatorName=\"iqn.q:q\"\n", "\"iqn.q:q\"" },
+                { "InitiatorName=\n", "" },
+                { "InitiatorName=\nInitiatorName=iqn.x:x\n", "iqn.x:x" },
+                { "InitiatorName=IQN.2026-11.org.example:UP # c\n", "IQN.2026-11.org.example:UP # c" },
+                { "XInitiatorName=iqn.x:x\n", "iqn.x:x" },
+                { "GenerateName=yes\n", "" },
+                { "", "" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *name = host_name_from_text(cases[i].text);
+
+                g_assert_cmpstr(name, ==, cases[i].name);
+        }
+}
+
+static void test_host_name_file(void) {
+        static const struct {
+                const char *text, *name, *why;
+        } cases[] = {
+                { "InitiatorName=iqn.2026-11.org.example:A\n", "iqn.2026-11.org.example:a", NULL },
+                { "InitiatorName=\"iqn.q:q\"\n", NULL, "iscsid would use \"\"iqn.q:q\"\"" },
+                { "# no\nGenerateName=yes\n", NULL, "GenerateName=yes" },
+                { "", NULL, "no line InitiatorName=" },
+                { NULL, NULL, "is not there" },
+        };
+        g_autofree char *directory = g_dir_make_tmp("host-name-XXXXXX", NULL), *path = g_build_filename(directory, "file", NULL);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                HostName h;
+
+                if (cases[i].text)
+                        g_assert_true(g_file_set_contents(path, cases[i].text, -1, NULL));
+                else
+                        g_assert_cmpint(unlink(path), ==, 0);
+                g_assert_cmpint(host_name_read(path, &h), ==, 0);
+                g_assert_cmpstr(h.name, ==, cases[i].name);
+                if (cases[i].why)
+                        g_assert_nonnull(strstr(h.why, cases[i].why));
+                else
+                        g_assert_null(h.why);
+                host_name_done(&h);
+        }
+        g_assert_cmpint(rmdir(directory), ==, 0);
+}
+
+/* RFC 7143 §11.12.5: the random format, a qualifier that counts from 1; the same on each call, another for each node. */
+static void test_isid(void) {
+        uint64_t a = isid_first("a", ""), b = isid_first("b", ""), record = isid_first("a", "r"), again;
+        char text[IDENTIFIER_DIGITS + 1];
+        const char *reason;
+
+        g_assert_cmpuint(a, ==, isid_first("a", ""));
+        g_assert_cmpuint(a, !=, b);
+        g_assert_cmpuint(a, !=, record);
+        g_assert_cmpuint(a >> 40, ==, 0x80);
+        g_assert_cmpuint(a & 0xFFFF, ==, 1);
+        g_assert_cmpuint((a >> 16) & 0xFFFFFF, !=, 0);
+        g_assert_cmpint(identifier_from_text(identifier_to_text(a, text), ROLE_INITIATOR, &again, &reason), ==, 0);
+        g_assert_cmpuint(a, ==, again);
+}
+
+static char *list_ports(const Records *records, const char *node, const HostName *host) {
+        GString *s = g_string_new(NULL);
+        NodePorts ports;
+
+        g_assert_cmpint(node_ports_make(records, node, host, &ports), ==, 0);
+        for (size_t i = 0; i < ports.n; i++) {
+                if (i > 0)
+                        g_assert_cmpuint(ports.items[i].identifier, >, ports.items[i - 1].identifier);
+                g_string_append_printf(s, "%s%s ", ports.items[i].ours ? "+" : "", ports.items[i].record->file);
+        }
+        node_ports_done(&ports);
+        return g_string_free(s, FALSE);
+}
+
+static int compare_words(gconstpointer a, gconstpointer b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* Words of TEXT in their order by bytes, since that by Identifiers differs from machine to machine. */
+static char *sorted(char *text) {
+        g_auto(GStrv) words = g_strsplit(g_strstrip(text), " ", -1);
+
+        qsort(words, g_strv_length(words), sizeof(char *), compare_words);
+        g_free(text);
+        return g_strjoinv(" ", words);
+}
+
+static void test_node_ports(void) {
+        char ours[RECORD_NAME_MAX + 1];
+        Record items[] = {
+                { .file = ours, .transport = (char *) "tcp", .initiator = (char *) "iqn.2026-11.org.example:changed" },
+                { .file = (char *) "hers", .transport = (char *) "tcp", .initiator = (char *) NODE },
+                { .file = (char *) "invalid", .initiator = (char *) NODE },
+                { .file = (char *) "plain", .transport = (char *) "tcp" },
+                { .file = (char *) "host", .transport = (char *) "tcp", .initiator = (char *) "iqn.2026-11.org.example:host" },
+                { .file = (char *) "icd-host-800000000001", .transport = (char *) "tcp" },
+        };
+        HostName host = { .name = (char *) "iqn.2026-11.org.example:host" }, none = {};
+        Records records = { .items = items, .n = G_N_ELEMENTS(items) };
+        g_autofree char *of_node = NULL, *of_host = NULL, *without = NULL, *of_changed = NULL;
+
+        record_name_make(NODE, 0x800000000001, ours);
+        of_node = sorted(list_ports(&records, NODE, &host));
+        g_assert_true(g_str_has_prefix(of_node, "+icd-"));
+        g_assert_true(g_str_has_suffix(of_node, " hers"));
+        of_host = sorted(list_ports(&records, HOST_NODE, &host));
+        g_assert_cmpstr(of_host, ==, "+icd-host-800000000001 default host iser plain");
+        without = sorted(list_ports(&records, HOST_NODE, &none));
+        g_assert_cmpstr(without, ==, "+icd-host-800000000001 default iser plain");
+
+        /* What has become of its content does not make it another node's. */
+        of_changed = list_ports(&records, "iqn.2026-11.org.example:changed", &host);
+        g_assert_cmpstr(of_changed, ==, "");
+}
+
+static void test_drift(void) {
+        const struct {
+                Record record;
+                const char *word;
+        } cases[] = {
+                { { .transport = (char *) "tcp", .netdev = (char *) "i0", .initiator = (char *) NODE, .name = (char *) "f" },
+                  NULL },
+                { { .empty = true }, "is empty" },
+                { { .transport = (char *) "iser", .netdev = (char *) "i0", .initiator = (char *) NODE, .name = (char *) "f" },
+                  "iser" },
+                { { .transport = (char *) "tcp", .netdev = (char *) "i0", .name = (char *) "f" }, "the host's" },
+                { { .transport = (char *) "tcp", .netdev = (char *) "i0", .initiator = (char *) "x", .name = (char *) "f" },
+                  " x " },
+                { { .transport = (char *) "tcp", .netdev = (char *) "i0", .initiator = (char *) NODE, .name = (char *) "g" },
+                  "called g" },
+                { { .transport = (char *) "tcp", .initiator = (char *) NODE, .name = (char *) "f" }, "no network interface" },
+                { { .transport = (char *) "tcp",
+                    .netdev = (char *) "i0",
+                    .initiator = (char *) NODE,
+                    .name = (char *) "f",
+                    .hwaddress = (char *) "aa" },
+                  "hardware" },
+                { { .transport = (char *) "tcp",
+                    .netdev = (char *) "i0",
+                    .initiator = (char *) NODE,
+                    .name = (char *) "f",
+                    .unknown = (char *) "x.y" },
+                  "x.y" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                Record r = cases[i].record;
+                g_autofree char *drift = NULL;
+
+                r.file = (char *) "f";
+                g_assert_cmpint(record_drift(&r, NODE, &drift), ==, 0);
+                if (cases[i].word)
+                        g_assert_nonnull(strstr(drift, cases[i].word));
+                else
+                        g_assert_null(drift);
+        }
+}
+
+int main(int argc, char *argv[]) {
+        g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/open-iscsi/parse", test_parse);
+        g_test_add_func("/open-iscsi/odd-lines", test_odd_lines);
+        g_test_add_func("/open-iscsi/format", test_format);
+        g_test_add_func("/open-iscsi/names", test_names);
+        g_test_add_func("/open-iscsi/host-name", test_host_name);
+        g_test_add_func("/open-iscsi/host-name-file", test_host_name_file);
+        g_test_add_func("/open-iscsi/isid", test_isid);
+        g_test_add_func("/open-iscsi/node-ports", test_node_ports);
+        g_test_add_func("/open-iscsi/drift", test_drift);
+        return g_test_run();
+}

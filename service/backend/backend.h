@@ -25,6 +25,7 @@ typedef struct BackendTraits {
         bool selects_identifiers; /* a caller may choose a port's Identifier (CIM: IdentifierSelectionSupported) */
         bool on_addresses;        /* ports are on addresses, all of one network interface, and not on TCP ports */
         bool no_switch;           /* ports cannot be switched off */
+        bool has_host_node;       /* the host itself is a node, HOST_NODE (common/name.h) */
         bool nodes_are_names;     /* a node has nothing in the backend but its ports */
 } BackendTraits;
 
@@ -85,6 +86,8 @@ typedef struct ObservedNode {
         bool on_addresses; /* as the backend's traits say */
         ObservedPort *ports;
         size_t n_ports;
+        char *iscsi_name; /* of HOST_NODE: the name that it has now; NULL: none */
+        char *why;        /* then why, for people */
 } ObservedNode;
 
 /* Frees what is in *N, not N itself, and leaves it empty. */

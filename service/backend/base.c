@@ -41,6 +41,8 @@ void observed_node_done(ObservedNode *n) {
                 free(p->drift);
         }
         free(n->ports);
+        free(n->iscsi_name);
+        free(n->why);
         free(n->name);
 
         *n = (ObservedNode){};

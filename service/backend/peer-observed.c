@@ -168,6 +168,36 @@ static int read_port(Reader *r) {
         return n < 0 ? n : 1;
 }
 
+static int read_node_fact(Reader *r) {
+        const char *name;
+        int n;
+
+        n = sd_bus_message_enter_container(r->m, 'e', "sv");
+        if (n <= 0)
+                return n;
+        n = sd_bus_message_read(r->m, "s", &name);
+        if (n < 0)
+                return n;
+        if (strcmp(name, "Name") == 0)
+                n = read_text(r->m, ISCSI_NAME_MAX, &r->node->iscsi_name);
+        else if (strcmp(name, "Why") == 0)
+                n = read_text(r->m, DRIFT_MAX, &r->node->why);
+        else
+                n = sd_bus_message_skip(r->m, "v");
+        if (n >= 0)
+                n = sd_bus_message_exit_container(r->m);
+        return n < 0 ? n : 1;
+}
+
+static int read_node_facts(Reader *r) {
+        int n;
+
+        n = sd_bus_message_enter_container(r->m, 'a', "{sv}");
+        while (n >= 0 && (n = read_node_fact(r)) > 0)
+                ;
+        return n < 0 ? n : sd_bus_message_exit_container(r->m);
+}
+
 int peer_read_observed(sd_bus_message *m, const char *backend, const char *node, ObservedNode *ret) {
         Reader reader = { .m = m, .node = ret, .bad = { .backend = backend } };
         int exists, r;
@@ -187,6 +217,8 @@ int peer_read_observed(sd_bus_message *m, const char *backend, const char *node,
                 ;
         if (r >= 0)
                 r = sd_bus_message_exit_container(m);
+        if (r >= 0)
+                r = read_node_facts(&reader);
         if (r < 0)
                 return r;
 

@@ -41,3 +41,24 @@ void bad_entries_end(BadEntries *b) {
         if (b->n > BAD_ENTRIES_LOGGED)
                 log_warning("Backend %s observed %zu more entries that cannot be", b->backend, b->n - BAD_ENTRIES_LOGGED);
 }
+
+/* A D-Bus server address (D-Bus specification, "Server Addresses"): all but a few characters are written as %xx. */
+char *peer_address_of_path(const char *path) {
+        static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_/.";
+        static const char prefix[] = "unix:path=";
+        char *address, *q;
+
+        address = malloc(sizeof(prefix) + 3 * strlen(path));
+        if (!address)
+                return NULL;
+
+        q = stpcpy(address, prefix);
+        for (const char *p = path; *p; p++)
+                if (strchr(plain, *p))
+                        *q++ = *p;
+                else
+                        q += sprintf(q, "%%%02x", (unsigned char) *p);
+        *q = '\0';
+
+        return address;
+}

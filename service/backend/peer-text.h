@@ -10,6 +10,9 @@
 /* A copy of at most MAX bytes, cut between characters, with blanks for control characters. NULL when memory is short. */
 char *peer_text(const char *text, size_t max);
 
+/* The D-Bus address of a worker's socket; NULL without memory. */
+char *peer_address_of_path(const char *path);
+
 /* Entries that are left out: how many, and the log lines about the first few. */
 typedef struct BadEntries {
         const char *backend;

@@ -21,6 +21,7 @@
 
 #include "backend/base.h"
 #include "backend/peer-message.h"
+#include "backend/peer-text.h"
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -396,27 +397,6 @@ static const BackendOps peer_ops = {
         .free = peer_free,
 };
 
-/* A D-Bus server address (D-Bus specification, "Server Addresses"): all but a few characters are written as %xx. */
-static char *address_of_path(const char *path) {
-        static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_/.";
-        static const char prefix[] = "unix:path=";
-        char *address, *q;
-
-        address = malloc(sizeof(prefix) + 3 * strlen(path));
-        if (!address)
-                return NULL;
-
-        q = stpcpy(address, prefix);
-        for (const char *p = path; *p; p++)
-                if (strchr(plain, *p))
-                        *q++ = *p;
-                else
-                        q += sprintf(q, "%%%02x", (unsigned char) *p);
-        *q = '\0';
-
-        return address;
-}
-
 int backend_new_peer(sd_event *event, const char *name, const char *socket_path, uint64_t deadline_usec, unsigned max_workers,
                      const BackendTraits *traits, Backend **ret) {
         _cleanup_(backend_freep) Backend *b = NULL;
@@ -441,7 +421,7 @@ int backend_new_peer(sd_event *event, const char *name, const char *socket_path,
         p->max_workers = max_workers;
 
         p->socket_path = strdup(socket_path);
-        p->address = address_of_path(socket_path);
+        p->address = peer_address_of_path(socket_path);
         if (!p->socket_path || !p->address)
                 return -ENOMEM;
 

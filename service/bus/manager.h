@@ -7,6 +7,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+#include "backend/watch.h"
 #include "change/context.h"
 #include "change/engine.h"
 #include "change/reconcile.h"
@@ -50,6 +51,7 @@ typedef struct Manager {
         sd_bus *asking_bus; /* the authority's own */
         Host *host;
         ConfigfsWatch *watch;
+        BackendWatch *initiator_watch;
         Authority *authority;
         Engine *engine;
         Reconciler *reconciler;

@@ -133,6 +133,19 @@ static void suspect_users(Manager *m, const IpAddress *a) {
                         reconciler_suspect(m->reconciler, b->port->key.node->name);
 }
 
+/* Ports that other programs have bound to an interface are on all of its addresses. */
+static void suspect_records(Manager *m) {
+        if (m->options->initiator != BACKEND_OPEN_ISCSI)
+                return;
+
+        for (const Node *n = model_first_node(m->context.model); n; n = n->hh.next)
+                for (const Port *p = n->ports; p; p = p->next_of_node)
+                        if (!p->managed && p->role == ROLE_INITIATOR) {
+                                reconciler_suspect(m->reconciler, n->name);
+                                break;
+                        }
+}
+
 static void host_changed(HostEvent event, const HostAddress *a, void *userdata) {
         Manager *m = userdata;
         IpAttributes attributes = {
@@ -156,6 +169,7 @@ static void host_changed(HostEvent event, const HostAddress *a, void *userdata) 
                 break;
         }
         suspect_users(m, &a->address);
+        suspect_records(m);
 }
 
 /* The interface NAME is another one now, or is gone: portals on its link-local addresses may sit on the old one. */
@@ -174,6 +188,36 @@ static void watch_changed(const char *node, void *userdata) {
 static void watch_status(const char *text, void *userdata) {
         if (model_set_notice(((Manager *) userdata)->context.model, NOTICE_WATCH, text) < 0)
                 log_oom();
+}
+
+/* What others have done to records of initiator ports. What a worker does not name may have gone before it looked. */
+static void initiators_changed(char *const *nodes, bool first, void *userdata) {
+        Manager *m = userdata;
+
+        for (char *const *n = nodes; *n; n++)
+                if (**n)
+                        reconciler_suspect(m->reconciler, *n);
+                else
+                        first = true;
+        for (Node *n = model_first_node(m->context.model); first && n; n = n->hh.next)
+                if (n->roles & ROLE_BIT(ROLE_INITIATOR))
+                        reconciler_suspect(m->reconciler, n->name);
+}
+
+static void initiators_status(const char *text, void *userdata) {
+        if (model_set_notice(((Manager *) userdata)->context.model, NOTICE_INITIATOR, text) < 0)
+                log_oom();
+}
+
+static int watch_initiators(Manager *m) {
+        static const BackendWatchCallbacks callbacks = { .changed = initiators_changed, .status = initiators_status };
+        int r;
+
+        if (m->options->initiator != BACKEND_OPEN_ISCSI)
+                return 0;
+
+        r = backend_watch_new(m->context.event, "open-iscsi", m->options->open_iscsi_socket, &callbacks, m, &m->initiator_watch);
+        return r < 0 ? log_error_errno(r, "Failed to watch the records of initiator ports") : 0;
 }
 
 static int start_watch(Manager *m) {
@@ -201,6 +245,8 @@ static void begin_looking(Manager *m) {
         if (r >= 0) {
                 host_follow_links(m->host, link_changed, m);
                 r = start_watch(m);
+                if (r >= 0)
+                        r = watch_initiators(m);
         }
         if (r >= 0)
                 r = reconciler_start(m->reconciler, looked, m);
@@ -221,6 +267,8 @@ static void store_opened(_unused_ Store *s, const StoreImage *image, void *userd
                 return;
         }
         (void) model_set_notice(m->context.model, NOTICE_STORE, NULL);
+        if (context_store_host(&m->context) < 0)
+                log_oom();
 
         if (m->looking)
                 reconciler_suspect(m->reconciler, NULL);
@@ -239,19 +287,24 @@ static void store_unavailable(_unused_ Store *s, const StoreFault *fault, void *
 
 /* The backends that are worker programs. */
 static int peer_new(Manager *m, BackendChoice choice, Backend **ret) {
+        static const BackendTraits lio = { .selects_identifiers = true };
+        static const BackendTraits open_iscsi = {
+                .on_addresses = true,
+                .no_switch = true,
+                .has_host_node = true,
+                .nodes_are_names = true,
+        };
         const ManagerOptions *o = m->options;
         const struct {
                 const char *name, *option, *socket;
-                BackendTraits traits;
+                const BackendTraits *traits;
         } peers[_BACKEND_CHOICE_MAX] = {
-                [BACKEND_LIO] = { "lio", "lio-socket", o->lio_socket, { .selects_identifiers = true } },
-                [BACKEND_OPEN_ISCSI] = { "open-iscsi", "open-iscsi-socket", o->open_iscsi_socket,
-                                         { .on_addresses = true, .no_switch = true, .nodes_are_names = true } },
+                [BACKEND_LIO] = { "lio", "lio-socket", o->lio_socket, &lio },
+                [BACKEND_OPEN_ISCSI] = { "open-iscsi", "open-iscsi-socket", o->open_iscsi_socket, &open_iscsi },
         }, *p = peers + choice;
         int r;
 
-        r = backend_new_peer(m->context.event, p->name, p->socket, o->backend_deadline_usec, BACKEND_WORKERS_MAX, &p->traits,
-                             ret);
+        r = backend_new_peer(m->context.event, p->name, p->socket, o->backend_deadline_usec, BACKEND_WORKERS_MAX, p->traits, ret);
         if (r == -EINVAL || r == -ENAMETOOLONG)
                 log_error("--%s=%s: the absolute path of a unix socket is wanted, of at most 107 bytes", p->option, p->socket);
         else if (r < 0)
@@ -357,6 +410,9 @@ int manager_setup(Manager *m, const ManagerOptions *options) {
         r = backend_new(m, options->initiator, ROLE_INITIATOR);
         if (r < 0)
                 return r;
+        r = context_add_host(&m->context);
+        if (r < 0)
+                return log_error_errno(r, "Failed to add the host's own node");
         r = setup_changes(m);
         if (r < 0)
                 return r;
@@ -380,6 +436,7 @@ void manager_done(Manager *m) {
         engine_free(m->engine);
         authority_free(m->authority);
         configfs_watch_free(m->watch);
+        backend_watch_free(m->initiator_watch);
         host_free(m->host);
 
         for (size_t role = 0; role < ELEMENTSOF(m->context.backends); role++)

@@ -9,6 +9,7 @@
 
 #include "change/journal.h"
 #include "common/log.h"
+#include "model/host-node.h"
 #include "model/state.h"
 
 /* A portal of ours is recognised by the directory name that we wrote. The worker knows what the name means now: its interface may
@@ -385,7 +386,7 @@ static void settle_node(Context *c, Node *n, uint16_t role, const ObservedNode *
         _cleanup_free_ char *text = NULL;
 
         n->owed = !o->exists && has_failed(made);
-        if (o->exists || (made && made->refusal == REFUSAL_NONE)) {
+        if (!o->why && (o->exists || (made && made->refusal == REFUSAL_NONE))) {
                 n->roles_wrong &= ~ROLE_BIT(role);
                 if (n->roles_wrong == 0)
                         model_set_node_state(c->model, n, STATE_IN_FORCE, NULL);
@@ -397,6 +398,8 @@ static void settle_node(Context *c, Node *n, uint16_t role, const ObservedNode *
                 return;
         if (made)
                 why = made->message;
+        if (o->why)
+                why = o->why;
         if (asprintf(&text, "%s%s", why ? "Not in force: " : "Drifted: it was removed by another program", why ? why : "") < 0)
                 text = NULL;
         if (n->state != STATE_DEGRADED)
@@ -450,12 +453,12 @@ static void show_foreign_state(Context *c, Port *p, const ObservedPort *o) {
 
                 listening[i] = seen && seen->listening;
         }
-        p->enabled = o->enabled;
+        p->enabled = o->enabled && !o->interface_missing;
         note_record(c, p, o);
-        model_set_port_observed(c->model, p, &(PortObservation){ .enabled = o->enabled, .listening = listening });
+        model_set_port_observed(c->model, p, &(PortObservation){ .enabled = p->enabled, .listening = listening });
 }
 
-static int add_foreign_port(Context *c, Node *n, const ObservedPort *o) {
+static int add_foreign_port(Context *c, Node *n, uint16_t role, const ObservedPort *o) {
         _cleanup_free_ Portal *portals = calloc(o->n_portals + 1, sizeof(Portal));
         size_t n_portals = 0;
         Port *p;
@@ -469,18 +472,18 @@ static int add_foreign_port(Context *c, Node *n, const ObservedPort *o) {
         for (size_t i = 0; i < o->n_portals; i++)
                 if (o->portals[i].usable)
                         portals[n_portals++] = o->portals[i].portal;
-        r = model_add_port(c->model, n, ROLE_TARGET, o->identifier, portals, n_portals, false, &p);
+        r = model_add_port(c->model, n, role, o->identifier, portals, n_portals, false, &p);
         if (r < 0)
                 return r;
         show_foreign_state(c, p, o);
         return model_publish_port(c->model, p);
 }
 
-static void show_foreign_port(Context *c, Node *n, const ObservedPort *o) {
+static void show_foreign_port(Context *c, Node *n, uint16_t role, const ObservedPort *o) {
         Port *p = model_find_port(c->model, n, o->identifier);
         int r;
 
-        if (p && p->managed)
+        if (p && (p->managed || p->role != role))
                 return;
         if (p && shows_portals(p, o)) {
                 show_foreign_state(c, p, o);
@@ -489,31 +492,45 @@ static void show_foreign_port(Context *c, Node *n, const ObservedPort *o) {
         if (p)
                 model_remove_port(c->model, p);
 
-        r = add_foreign_port(c, n, o);
+        r = add_foreign_port(c, n, role, o);
         if (r < 0)
                 log_warning_errno(r, "Port %llu of node %s, made by another program, is not shown",
                                   (unsigned long long) o->identifier, n->name);
 }
 
-static int add_foreign_node(Context *c, const char *name, Node **ret) {
+static int add_foreign_node(Context *c, const char *name, uint16_t role, Node **ret) {
         int r;
 
         if (limit_is_reached(c->model, &c->abilities, OBJECT_NODE))
                 return -EDQUOT;
-        r = model_add_node(c->model, name, "", ROLE_BIT(ROLE_TARGET), false, ret);
+        r = model_add_node(c->model, name, "", ROLE_BIT(role), false, ret);
         if (r < 0)
                 return r;
         model_set_node_state(c->model, *ret, STATE_IN_FORCE, NULL);
         return model_publish_node(c->model, *ret);
 }
 
-void difference_show_foreign(Context *c, const ObservedNode *o) {
-        Node *n = model_find_node(c->model, o->name);
+/* The backend of ROLE has the node, or not any more. A node that no backend has is gone. */
+static void show_foreign_role(Context *c, Node *n, uint16_t role, bool exists) {
+        unsigned roles = exists ? n->roles | ROLE_BIT(role) : n->roles & ~ROLE_BIT(role);
+
+        if (roles == 0) {
+                model_remove_node(c->model, n);
+                return;
+        }
+
+        if (exists)
+                model_set_node_state(c->model, n, STATE_IN_FORCE, NULL); /* it was not known if the last look failed */
+        model_set_node_roles(c->model, n, roles);
+}
+
+void difference_show_foreign(Context *c, uint16_t role, const ObservedNode *o) {
+        Node *n = model_find_known_node(c->model, o->name, role);
         Port *next;
         int r;
 
         if (!n && o->exists) {
-                r = add_foreign_node(c, o->name, &n);
+                r = add_foreign_node(c, o->name, role, &n);
                 if (r < 0) {
                         log_warning_errno(r, "Node %s, made by another program, is not shown", o->name);
                         return;
@@ -524,17 +541,13 @@ void difference_show_foreign(Context *c, const ObservedNode *o) {
 
         for (Port *p = n->ports; p; p = next) {
                 next = p->next_of_node;
-                if (!p->managed && !find_port(o, p->key.identifier, NULL))
+                if (!p->managed && p->role == role && !find_port(o, p->key.identifier, NULL))
                         model_remove_port(c->model, p);
         }
         for (size_t i = 0; o->exists && i < o->n_ports; i++)
                 if (find_port(o, o->ports[i].identifier, NULL) == o->ports + i)
-                        show_foreign_port(c, n, o->ports + i);
+                        show_foreign_port(c, n, role, o->ports + i);
 
-        if (n->managed)
-                return;
-        if (o->exists)
-                model_set_node_state(c->model, n, STATE_IN_FORCE, NULL); /* it was not known if the last look failed */
-        else
-                model_remove_node(c->model, n);
+        if (!n->managed)
+                show_foreign_role(c, n, role, o->exists);
 }

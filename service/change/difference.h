@@ -40,5 +40,6 @@ void difference_done(Difference *d);
 size_t difference_settle(Context *c, Node *node, uint16_t role, const ObservedNode *o, Difference *d,
                          const BackendItemResult *results, const char *why);
 
-/* Shows in the model what other programs have in O, which is a node of theirs, or one of ours with ports of theirs. */
-void difference_show_foreign(Context *c, const ObservedNode *o);
+/* Shows in the model what other programs have in O, as seen by the backend of ROLE, which is a node of theirs, or one of ours
+ * with ports of theirs. */
+void difference_show_foreign(Context *c, uint16_t role, const ObservedNode *o);

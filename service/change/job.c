@@ -9,12 +9,20 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/name.h"
+#include "model/host-node.h"
 #include "model/state.h"
+
+Node *job_node(const Job *j) {
+        Model *m = j->reconciler->context->model;
+
+        return strcmp(j->name, HOST_NODE) == 0 ? model_host_node(m) : model_find_node(m, j->name);
+}
 
 /* A run that failed as a whole for the role. */
 static void job_set_unknown(Job *j, const char *message) {
         Context *c = j->reconciler->context;
-        Node *n = model_find_node(c->model, j->name);
+        Node *n = job_node(j);
         _cleanup_free_ char *why = NULL;
 
         if (!n)
@@ -53,12 +61,16 @@ static void job_note_unseen(Job *j, const BackendResult *result) {
                 r->gave_up[j->role] = strdup(result->message);
 }
 
-static RepairPolicy job_policy(const Job *j, const Node *n) {
+bool *job_looked_at(const Job *j, Node *n) {
+        return strcmp(j->name, HOST_NODE) == 0 ? &n->host_looked_at : &n->looked_at;
+}
+
+static RepairPolicy job_policy(const Job *j, Node *n) {
         DriftPolicy drift = n->drift != DRIFT_DEFAULT ? n->drift : model_service(j->reconciler->context->model)->drift;
 
         if (j->puts_all_right || drift == DRIFT_ENFORCE)
                 return REPAIR_ALL;
-        return n->looked_at ? REPAIR_OWED : REPAIR_MISSING;
+        return *job_looked_at(j, n) ? REPAIR_OWED : REPAIR_MISSING;
 }
 
 /* A call that failed as a whole is a failure of each of its items. NULL without memory. */
@@ -72,7 +84,7 @@ static BackendItemResult *all_failed(const Job *j, const BackendResult *result) 
 
 static void job_settle(Job *j, const BackendResult *result) {
         Context *c = j->reconciler->context;
-        Node *n = model_find_node(c->model, j->name);
+        Node *n = job_node(j);
         const BackendItemResult *items = result && result->n_items == j->difference.n_repairs ? result->items : NULL;
         _cleanup_free_ BackendItemResult *failed = NULL;
 
@@ -114,6 +126,70 @@ static int job_apply(Job *j) {
                              job_applied, j, &j->call);
 }
 
+static bool job_concerns(const Job *j, uint16_t role) {
+        const Node *n = job_node(j);
+        Backend *b;
+
+        if (strcmp(j->name, HOST_NODE) == 0)
+                return n && role == ROLE_INITIATOR;
+        if (role == ROLE_TARGET)
+                return true;
+        if (n && (n->host || (n->roles & ROLE_BIT(role))))
+                return !n->host;
+
+        /* Nothing is known of it in this role, so it may be there if others can make it there. */
+        b = j->reconciler->context->backends[role];
+        return b && backend_traits(b)->has_host_node;
+}
+
+/* The host's node gets another name: a node of that name may be under change, so the job has to begin again with the lock of it
+ * besides. */
+static bool job_needs_name(Job *j) {
+        const char *name = j->observed.iscsi_name;
+
+        if (!name || strcmp(name, model_host_node(j->reconciler->context->model)->name) == 0 ||
+            (j->new_name && strcmp(j->new_name, name) == 0))
+                return false;
+
+        free(j->new_name);
+        j->new_name = strdup(name);
+        if (!j->new_name)
+                return false;
+        observed_node_done(&j->observed);
+        j->locks = lock_set_free(j->locks);
+        j->all = j->puts_all_right;
+        return true;
+}
+
+/* The host's name is what the backend says. */
+static void job_name_host(Job *j) {
+        Model *m = j->reconciler->context->model;
+        _cleanup_free_ char *old = strdup(model_host_node(m)->name);
+        const char *name = j->observed.iscsi_name;
+        int r;
+
+        r = model_name_host_node(m, name);
+        if (r == -EEXIST) {
+                free(j->observed.why);
+                if (asprintf(&j->observed.why,
+                             "The host's initiator name, %s, is that of a node that was made here; give the host another one, or "
+                             "delete that node",
+                             name) < 0)
+                        j->observed.why = NULL;
+                r = model_name_host_node(m, NULL);
+        }
+        if (r < 0) {
+                log_warning_errno(r, "The host's own node keeps the name %s", model_host_node(m)->name);
+                j->n_failed++; /* tried again */
+        }
+        if (!old || strcmp(old, model_host_node(m)->name) == 0)
+                return;
+
+        log_info("The host's own node is %s now, it was %s", model_host_node(m)->name, old);
+        free(j->left);
+        j->left = TAKE_PTR(old);
+}
+
 /* What is there is known now. */
 static void job_compare(Job *j) {
         Context *c = j->reconciler->context;
@@ -121,9 +197,19 @@ static void job_compare(Job *j) {
         Node *n;
         int r;
 
-        if (j->role == ROLE_TARGET)
-                difference_show_foreign(c, &j->observed);
-        n = model_find_node(c->model, j->name);
+        if (!job_concerns(j, j->role)) { /* the name has become that of the host's node meanwhile */
+                job_next_role(j);
+                return;
+        }
+        if (strcmp(j->name, HOST_NODE) == 0) {
+                if (job_needs_name(j)) {
+                        job_run(j);
+                        return;
+                }
+                job_name_host(j);
+        }
+        difference_show_foreign(c, j->role, &j->observed);
+        n = job_node(j);
         if (!n || !n->managed || !(n->roles & ROLE_BIT(j->role)) || n->removal) {
                 job_next_role(j);
                 return;
@@ -164,12 +250,6 @@ static void job_observed(const BackendResult *result, void *userdata) {
         job_compare(j);
 }
 
-static bool job_concerns(const Job *j, uint16_t role) {
-        const Node *n = model_find_node(j->reconciler->context->model, j->name);
-
-        return role == ROLE_TARGET || (n && n->managed && (n->roles & ROLE_BIT(role)));
-}
-
 static void job_look(Job *j) {
         Reconciler *r = j->reconciler;
         Backend *b = r->context->backends[j->role];
@@ -183,7 +263,8 @@ static void job_look(Job *j) {
                 job_note(j, REFUSAL_BACKEND_UNAVAILABLE, r->gave_up[j->role]);
                 job_set_unknown(j, r->gave_up[j->role]);
                 job_next_role(j);
-        } else if (j->listed && !(j->listed_roles & ROLE_BIT(j->role))) {
+        } else if (j->listed && !(j->listed_roles & ROLE_BIT(j->role)) && !backend_traits(b)->has_host_node) {
+                /* With a host's node, it is to be looked at in any case, and a list may be older than what it is held against. */
                 j->observed.name = strdup(j->name);
                 job_compare(j);
         } else {

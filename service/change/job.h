@@ -50,7 +50,9 @@ struct Job {
         Difference difference;
         Refusal refusal; /* the first failure */
         char *why;
-        bool unseen; /* a backend did not answer */
+        bool unseen;    /* a backend did not answer */
+        char *new_name; /* whose lock it takes besides: the host's node gets it */
+        char *left;     /* the name that the host's node had before, which may be another node's now */
         size_t n_failed;
 
         unsigned attempts;
@@ -92,6 +94,16 @@ void job_next_role(Job *j);
 
 /* If J is putting its node right just now, ends that without waiting for the outcome, and looks at the node again. */
 void job_forget_difference(Job *j);
+
+/* The node of J in the model. A job that is called HOST_NODE is about the host's own node as an initiator, and one that has the
+ * name of that node about all else in it. NULL: there is none. */
+Node *job_node(const Job *j);
+
+/* Whether what J is about was looked at since it is in the model. */
+bool *job_looked_at(const Job *j, Node *n);
+
+/* In reconcile.c: looks at the node, in all of its roles, once it has the locks. */
+void job_run(Job *j);
 
 /* In reconcile.c: the node has been looked at in all of its roles. */
 void job_end(Job *j);

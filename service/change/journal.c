@@ -11,6 +11,7 @@
 #include "common/identifier.h"
 #include "common/log.h"
 #include "common/name.h"
+#include "model/host-node.h"
 
 #define IDENTIFIER_MAX ((UINT64_C(1) << 48) - 1)
 
@@ -31,7 +32,8 @@ static void write_portal(FILE *f, const Binding *b) {
 }
 
 static void write_port(FILE *f, const Port *p) {
-        (void) fprintf(f, "port %u %" PRIu64 " %d %s", p->role, p->key.identifier, p->enabled, p->key.node->name);
+        (void) fprintf(f, "port %u %" PRIu64 " %d %s", p->role, p->key.identifier, p->enabled,
+                       node_known_as(p->key.node, p->role));
         for (size_t i = 0; i < p->n_bindings; i++)
                 if (!p->bindings[i]->pending)
                         write_portal(f, p->bindings[i]);
@@ -39,7 +41,7 @@ static void write_port(FILE *f, const Port *p) {
 }
 
 static void write_node(FILE *f, const Node *n) {
-        (void) fprintf(f, "node %u %d %d %s %s\n", n->roles, n->persistent, (int) n->drift, n->name, n->alias);
+        (void) fprintf(f, "node %u %d %d %s %s\n", n->roles, n->persistent, (int) n->drift, node_stored_as(n), n->alias);
         for (const Port *p = n->ports; p; p = p->next_of_node)
                 write_port(f, p);
 }
@@ -47,9 +49,11 @@ static void write_node(FILE *f, const Node *n) {
 static void write_operation(FILE *f, const Operation *o) {
         if (!o->kind->removes) {
                 if (o->port)
-                        (void) fprintf(f, "owed %" PRIu64 " %s\n", o->port->key.identifier, o->node->name);
+                        (void) fprintf(f, "owed %" PRIu64 " %s\n", o->port->key.identifier,
+                                       node_known_as(o->node, o->port->role));
         } else if (o->binding) {
-                (void) fprintf(f, "binding %u %" PRIu64 " %s", o->port->role, o->port->key.identifier, o->node->name);
+                (void) fprintf(f, "binding %u %" PRIu64 " %s", o->port->role, o->port->key.identifier,
+                               node_known_as(o->node, o->port->role));
                 write_portal(f, o->binding);
                 (void) fputc('\n', f);
         } else if (o->port)
@@ -151,7 +155,7 @@ static int take_node(Context *c, char **text, Node **ret) {
 
         if (!name || !name[0])
                 return -EUCLEAN;
-        *ret = model_find_node(c->model, name);
+        *ret = model_find_known_node(c->model, name, ROLE_INITIATOR);
         return *ret && (*ret)->managed ? 0 : NOTHING_LEFT;
 }
 

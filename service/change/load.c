@@ -6,6 +6,8 @@
 
 #include "change/journal.h"
 #include "common/log.h"
+#include "common/name.h"
+#include "model/host-node.h"
 
 /* What each kind of the store is in the model; stored.def says what its operation holds. */
 
@@ -42,6 +44,13 @@ static int load_node(Context *c, const StoreOperation *op) {
         if (op->drift_policy[0] && drift_policy_from_text(op->drift_policy, &drift) < 0)
                 return -EUCLEAN;
 
+        n = model_find_known_node(c->model, op->node, ROLE_INITIATOR);
+        if (n && n->host) { /* it is there whether or not anything is stored of it */
+                c->host_stored = true;
+                n->drift = drift;
+                return model_set_node_alias(c->model, n, op->alias);
+        }
+
         r = model_add_node(c->model, op->node, op->alias, op->roles, true, &n);
         if (r < 0)
                 return r;
@@ -51,7 +60,7 @@ static int load_node(Context *c, const StoreOperation *op) {
 }
 
 static int load_port(Context *c, const StoreOperation *op) {
-        Node *n = model_find_node(c->model, op->node);
+        Node *n = model_find_known_node(c->model, op->node, op->role);
         Port *p;
         int r;
 
@@ -80,10 +89,55 @@ static int load(const StoreOperation *op, void *userdata) {
         }
 }
 
+int context_add_host(Context *c) {
+        Backend *b = c->backends[ROLE_INITIATOR];
+        Node *n;
+        int r;
+
+        if (!b || !backend_traits(b)->has_host_node)
+                return 0;
+        r = model_add_host_node(c->model, &n);
+        return r < 0 ? r : model_publish_node(c->model, n);
+}
+
+static void host_stored(int r, const char *why, void *userdata) {
+        Context *c = userdata;
+
+        c->host_stored = r >= 0;
+        if (r < 0)
+                log_error("The host's own node is not in the store, so no port of it can be made: %s", why);
+}
+
+int context_store_host(Context *c) {
+        _cleanup_(store_change_freep) StoreChange *change = NULL;
+        int r;
+
+        if (!model_host_node(c->model) || c->host_stored)
+                return 0;
+        change = store_change_new();
+        r = change ? store_change_add(change,
+                                      &(StoreOperation){
+                                              .verb = STORE_ADD_NODE,
+                                              .node = HOST_NODE,
+                                              .alias = "",
+                                              .roles = ROLE_BIT(ROLE_INITIATOR),
+                                              .drift_policy = "",
+                                              .boot_id = "",
+                                      })
+                   : -ENOMEM;
+        return r < 0 ? r : store_commit(c->store, TAKE_PTR(change), STORE_NOW, host_stored, c, NULL);
+}
+
 int context_load(Context *c, const StoreImage *image) {
+        int r;
+
         /* What other programs have in the kernel goes too: it may be what the store calls ours. The look that follows sees it
          * again. */
         model_reset(c->model);
+        c->host_stored = false;
+        r = context_add_host(c);
+        if (r < 0)
+                return r;
         for (StoredType kind = 0; kind < _STORED_MAX; kind++)
                 c->next_ids[kind] = store_image_next_id(image, kind);
         return store_image_visit(image, load, c);

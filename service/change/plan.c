@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/host-node.h"
 #include "rules/refuse.h"
 
 int backend_work_batch(BackendWork *w, Backend *backend, const char *node, BackendBatch **ret) {
@@ -199,7 +200,8 @@ int plan_number_items(const Plan *p, const BackendBatch *b, size_t **ret) {
         for (size_t i = 0; i < p->n_operations && n < b->n_items; i++) {
                 const Operation *o = p->operations[i];
 
-                if (o->port && p->context->backends[o->port->role] == b->backend && strcmp(o->node->name, b->node) == 0)
+                if (o->port && p->context->backends[o->port->role] == b->backend &&
+                    strcmp(node_known_as(o->node, o->port->role), b->node) == 0)
                         numbers[n++] = i + 1;
         }
 

@@ -11,6 +11,8 @@
 #include "change/removal.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/name.h"
+#include "model/host-node.h"
 
 static void reconciler_list(Reconciler *r);
 
@@ -57,6 +59,8 @@ static void job_free(Job *j) {
         difference_done(&j->difference);
         free(j->askers);
         free(j->why);
+        free(j->left);
+        free(j->new_name);
         free(j->name);
         free(j);
 }
@@ -85,8 +89,9 @@ static void job_locked(void *userdata) {
         job_next_role(userdata);
 }
 
-static void job_run(Job *j) {
-        _cleanup_free_ char *lock = NULL;
+void job_run(Job *j) {
+        _cleanup_free_ char *lock = NULL, *other = NULL;
+        const Node *n = job_node(j);
         int r;
 
         j->role = ROLE_INITIATOR - 1;
@@ -99,7 +104,9 @@ static void job_run(Job *j) {
         j->all = false;
 
         j->locks = lock_set_new(engine_locks(j->reconciler->engine), job_locked, j);
-        r = j->locks && asprintf(&lock, LOCK_NODE "%s", j->name) >= 0 ? lock_set_add(j->locks, lock) : -ENOMEM;
+        r = j->locks && asprintf(&lock, LOCK_NODE "%s", n ? n->name : j->name) >= 0 ? lock_set_add(j->locks, lock) : -ENOMEM;
+        if (r >= 0 && j->new_name)
+                r = asprintf(&other, LOCK_NODE "%s", j->new_name) >= 0 ? lock_set_add(j->locks, other) : -ENOMEM;
         if (r >= 0)
                 r = locks_acquire(j->locks);
         if (r < 0) {
@@ -226,13 +233,15 @@ static void first_job_ended(Reconciler *r) {
 /* The run is over: what becomes of the job. */
 static void job_close(Job *j) {
         Reconciler *r = j->reconciler;
-        Node *n = model_find_node(r->context->model, j->name);
+        _cleanup_free_ char *left = TAKE_PTR(j->left);
+        Node *n = job_node(j);
         bool first = j->first;
 
+        free(TAKE_PTR(j->new_name));
         j->running = j->listed = j->first = false;
         r->n_running--;
         if (n && !j->unseen)
-                n->looked_at = true;
+                *job_looked_at(j, n) = true;
         job_tell_askers(j);
 
         if (j->again) {
@@ -249,6 +258,8 @@ static void job_close(Job *j) {
         else
                 job_free(j);
 
+        if (left)
+                reconciler_suspect(r, left);
         if (first)
                 first_job_ended(r);
         reconciler_wake(r);
@@ -268,7 +279,7 @@ static void job_removal_ended(void *userdata) {
  * object that somebody deleted is not seen again after a restart. Returns whether the run waits for them. */
 static bool job_resumes_removals(Job *j) {
         Reconciler *r = j->reconciler;
-        Node *n = model_find_node(r->context->model, j->name);
+        Node *n = job_node(j);
         const size_t guard = SIZE_MAX / 2;
         uint64_t now = monotonic_usec();
         size_t n_started;
@@ -300,7 +311,7 @@ static void reconciler_queue(Reconciler *r, const char *name, unsigned listed_ro
                 (void) log_oom();
                 return;
         }
-        if (!j->queued && !j->running && r->done && !j->first) {
+        if (r->done && !j->first) { /* also one that somebody suspected before the list came */
                 j->first = true;
                 r->n_first++;
         }
@@ -335,8 +346,11 @@ static void list_done(Reconciler *r) {
 
         /* Those that we have are looked at whether or not they were listed; those of others that are gone, too. */
         for (Node *n = model_first_node(r->context->model); n; n = n->hh.next)
-                if (n->object.path)
+                if (n->object.path) {
                         reconciler_queue(r, n->name, 0);
+                        if (n->host)
+                                reconciler_queue(r, HOST_NODE, 0);
+                }
         HASH_ITER(hh, r->jobs, j, next)
                 if (j->queued)
                         j->listed = !r->list_failed;
@@ -474,6 +488,7 @@ void reconciler_forget(Reconciler *r) {
 }
 
 void reconciler_suspect(Reconciler *r, const char *node) {
+        const Node *n;
         Job *j;
 
         if (!r->started)
@@ -483,6 +498,9 @@ void reconciler_suspect(Reconciler *r, const char *node) {
                 return;
         }
 
+        n = model_find_node(r->context->model, node);
+        if (n && n->host && strcmp(node, HOST_NODE) != 0)
+                reconciler_suspect(r, HOST_NODE);
         j = job_get(r, node);
         if (!j) {
                 (void) log_oom();
@@ -493,6 +511,7 @@ void reconciler_suspect(Reconciler *r, const char *node) {
 }
 
 int reconciler_ask(Reconciler *r, const char *node, reconciled_t done, void *userdata) {
+        const Node *n;
         Asker *a;
         Job *j;
         int e;
@@ -512,7 +531,10 @@ int reconciler_ask(Reconciler *r, const char *node, reconciled_t done, void *use
                 return 0;
         }
 
-        j = job_get(r, node);
+        n = model_find_node(r->context->model, node);
+        if (n && n->host) /* besides, all else in it is looked at */
+                reconciler_suspect(r, node);
+        j = job_get(r, n && n->host ? HOST_NODE : node);
         e = j ? askers_add(&j->askers, &j->n_askers, a) : -ENOMEM;
         if (e < 0) {
                 free(a);

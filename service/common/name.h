@@ -5,6 +5,10 @@
 
 #include <stdint.h>
 
+/* What the store and backends call the node that the host itself is in a role: its iSCSI name is another program's business and
+ * may change. No iSCSI name. */
+#define HOST_NODE "_host"
+
 #define ISCSI_NAME_MAX 223u /* bytes, without NUL: RFC 7143 §4.2.7.1 */
 
 /* Checks a node's name and brings it to the one form that is compared and stored: the stringprep profile of RFC 3722 (folds to

@@ -16,10 +16,7 @@
 #define BACKEND_OPERATIONS_TYPE "a(sta(sq)a{sv})"
 #define BACKEND_RESULTS_TYPE "a(ss)"
 #define BACKEND_PORT_TYPE "stba(ssqbb)a{sv}" /* of a port in it */
-#define BACKEND_OBSERVED_TYPE "ba(" BACKEND_PORT_TYPE ")"
-
-/* The node of the host itself, for an engine that has one: its iSCSI name is somebody else's business and may change. */
-#define HOST_NODE "_host"
+#define BACKEND_OBSERVED_TYPE "ba(" BACKEND_PORT_TYPE ")a{sv}"
 
 /* What a verb takes beside the node. */
 #define TAKES_IDENTIFIER (1u << 0)

@@ -61,6 +61,7 @@ typedef enum NoticeTopic {
         NOTICE_WATCH,
         NOTICE_BACKEND,
         NOTICE_SESSIONS,
+        NOTICE_INITIATOR, /* what is wrong with the files of which initiator ports are made */
         _NOTICE_TOPIC_MAX,
 } NoticeTopic;
 
@@ -79,6 +80,8 @@ struct Node {
         char *alias;    /* "" if it has none */
         unsigned roles; /* set of ROLE_BIT() */
         bool managed;
+        bool host;            /* the host's own as an initiator: model/host-node.h */
+        bool host_looked_at;  /* as LOOKED_AT, of that */
         bool persistent;      /* false: gone when the host restarts */
         bool looked_at;       /* since it is in the model, it was seen once what is there of it */
         uint64_t removal;     /* row of the journal: being removed; 0: it is not */

@@ -81,6 +81,8 @@ void model_remove_node(Model *m, Node *n) {
                 model_remove_port(m, n->ports);
 
         object_retract(m, &n->object);
+        if (m->host_node == n)
+                m->host_node = NULL;
         HASH_DELETE(hh, m->nodes, n);
         if (n->alias[0])
                 HASH_DELETE(hh_alias, m->aliases, n);
@@ -125,6 +127,14 @@ void model_set_node_drift_policy(Model *m, Node *n, DriftPolicy policy) {
 
         n->drift = policy;
         object_tell_changed(m, &n->object, "DriftPolicy");
+}
+
+void model_set_node_roles(Model *m, Node *n, unsigned roles) {
+        if (n->roles == roles)
+                return;
+
+        n->roles = roles;
+        object_tell_changed(m, &n->object, "Roles");
 }
 
 void model_set_node_persistent(Model *m, Node *n, bool persistent) {

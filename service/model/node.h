@@ -16,6 +16,7 @@ int model_add_node(Model *m, const char *name, const char *alias, unsigned roles
 int model_publish_node(Model *m, Node *n);
 int model_set_node_alias(Model *m, Node *n, const char *alias); /* 0, -EEXIST or -ENOMEM */
 void model_set_node_drift_policy(Model *m, Node *n, DriftPolicy policy);
+void model_set_node_roles(Model *m, Node *n, unsigned roles);
 void model_set_node_persistent(Model *m, Node *n, bool persistent);
 
 /* For the model's own files: what its path adds to the size of a message. */

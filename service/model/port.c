@@ -158,6 +158,33 @@ int model_publish_port(Model *m, Port *p) {
         return 0;
 }
 
+int model_move_port(Model *m, Port *p, Node *to) {
+        Node *from = p->key.node;
+        bool published = p->object.path;
+
+        if (p->role != ROLE_INITIATOR || model_find_port(m, to, p->key.identifier))
+                return -EEXIST;
+
+        if (published) {
+                object_retract(m, &p->object);
+                node_discount_port(m, p);
+        }
+        LIST_REMOVE(p, next_of_node, link_of_node);
+        HASH_DELETE(hh, m->ports, p);
+        m->counts.bytes -= size_of_port(p);
+        if (published)
+                node_derive_state(m, from, "ProtocolEndpoints");
+
+        p->key.node = to;
+        for (size_t i = 0; i < p->n_bindings; i++)
+                p->bindings[i]->key.node = to;
+        LIST_ADD(to->ports, p, next_of_node, link_of_node);
+        HASH_ADD(hh, m->ports, key, sizeof(p->key), p);
+        m->counts.bytes += size_of_port(p);
+
+        return published ? model_publish_port(m, p) : 0;
+}
+
 void model_remove_port(Model *m, Port *p) {
         Node *n = p->key.node;
         uint64_t id = p->key.identifier;

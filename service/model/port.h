@@ -15,6 +15,10 @@ Port *model_find_port(Model *m, Node *node, uint64_t identifier);
 int model_add_port(Model *m, Node *n, uint16_t role, uint64_t identifier, const Portal *portals, size_t n_portals, bool managed,
                    Port **ret);
 int model_publish_port(Model *m, Port *p);
+
+/* Makes an initiator port one of another node, with all that is known of it. 0, -EEXIST (that has its Identifier) or -ENOMEM. */
+int model_move_port(Model *m, Port *p, Node *to);
+
 int model_bind_port(Model *m, Port *p, const Portal *portal); /* as model_add_port() */
 
 /* The same in two steps: the rules see a reserved binding at once, the outside when it is confirmed. model_unbind_port() takes

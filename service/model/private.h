@@ -17,6 +17,7 @@ struct Model {
         Service service;
         Object *objects;   /* published, by path */
         Node *aliases;     /* those that have one */
+        Node *host_node;   /* model/host-node.h; NULL: there is none */
         Binding *bindings; /* of target ports */
         Port *records;     /* those that have one, through hh_record */
         Session *sessions; /* by number */

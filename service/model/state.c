@@ -114,7 +114,7 @@ static ObjectState port_derive(const Port *p) {
                 return port_is_desired_enabled(p) ? STATE_DEGRADED : STATE_DISABLED;
         if (!port_is_desired_enabled(p))
                 return STATE_DRIFTED;
-        if (n_up == 0)
+        if (n_up == 0 && (n > 0 || p->role == ROLE_TARGET)) /* an initiator's without addresses is on any of the host's */
                 return STATE_DEGRADED;
         if (n_up < n)
                 return STATE_PARTLY;

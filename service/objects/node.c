@@ -2,16 +2,20 @@
 
 /* org.iscsi.Node: SCSIProtocolController, an iSCSI node. */
 
+#include <string.h>
+
+#include "common/name.h"
 #include "model/state.h"
 #include "objects/getter.h"
 
-DEFINE_GETTER(get_name, Node, value_text, o->name)
+DEFINE_GETTER(get_name, Node, value_text, strcmp(o->name, HOST_NODE) == 0 ? "" : o->name)
 DEFINE_GETTER(get_element_name, Node, value_text, o->alias)
 DEFINE_GETTER(get_roles, Node, write_roles, o->roles)
 DEFINE_GETTER(get_enabled_state, Node, write_enabled_state, o->state)
 DEFINE_GETTER(get_operational_status, Node, write_operational_status, o->state)
 DEFINE_GETTER(get_status_descriptions, Node, write_status_descriptions, o->state, o->description)
 DEFINE_GETTER(get_managed, Node, value_bool, o->managed)
+DEFINE_GETTER(get_automatic, Node, value_bool, o->host)
 DEFINE_GETTER(get_persistent, Node, value_bool, o->persistent)
 DEFINE_GETTER(get_drift_policy, Node, value_text, drift_policy_to_text(o->drift))
 
@@ -25,8 +29,12 @@ static int get_protocol_endpoints(const Object *o, _unused_ const ObjectContext 
         return r < 0 ? r : value_close(w);
 }
 
+/* The host's node without a name has a path that the name of no node makes. */
 static char *make_path(const Object *o) {
-        return path_below(ROOT_PATH, node_class.level, ((const Node *) o)->name);
+        const Node *n = (const Node *) o;
+
+        return strcmp(n->name, HOST_NODE) == 0 ? strdup(ROOT_PATH "/node/" HOST_NODE)
+                                               : path_below(ROOT_PATH, node_class.level, n->name);
 }
 
 DEFINE_ENUMERATION(Node, node)
@@ -34,7 +42,8 @@ DEFINE_ENUMERATION(Node, node)
 static const Property properties[] = {
         { "Name", "s", EMITS_CONST, get_name },
         { "ElementName", "s", EMITS_CHANGE, get_element_name },
-        { "Roles", "aq", EMITS_CONST, get_roles },
+        { "Roles", "aq", EMITS_CHANGE, get_roles },
+        { "Automatic", "b", EMITS_CHANGE, get_automatic },
         { "ProtocolEndpoints", "ao", EMITS_INVALIDATES, get_protocol_endpoints },
         { "EnabledState", "q", EMITS_CHANGE, get_enabled_state },
         { "OperationalStatus", "aq", EMITS_CHANGE, get_operational_status },

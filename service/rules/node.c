@@ -75,6 +75,18 @@ static int check_node(const Reference *node, Node **ret, char **ret_why) {
                              node->text);
 }
 
+/* The host's own node is there as long as the host is. */
+static int check_not_host(const Node *n, char **ret_why) {
+        if (!n->host)
+                return 0;
+
+        return refuse(
+                REFUSAL_NOT_SUPPORTED, ret_why,
+                "Node %s is this host's own as an initiator, named by /etc/iscsi/initiatorname.iscsi; its ports can be deleted, "
+                "and it stays",
+                n->name);
+}
+
 int check_modify_node(Model *m, const ModifyNodeRequest *q, ModifyNodePlan *ret, char **ret_why) {
         ModifyNodePlan plan = {};
         Node *other;
@@ -116,6 +128,15 @@ int check_adopt_node(Model *m, const Reference *node, Node **ret, char **ret_why
         r = check_node(node, &n, ret_why);
         if (r != 0)
                 return r;
+        if (n->host) { /* it is ours */
+                *ret = n;
+                return 0;
+        }
+        if (!n->managed && (n->roles & ROLE_BIT(ROLE_INITIATOR)))
+                return refuse(REFUSAL_NOT_SUPPORTED, ret_why,
+                              "Node %s is an initiator of another program, whose interface records keep their names; make a node "
+                              "with ports here, and remove those with that program",
+                              n->name);
 
         r = iscsi_name_normalize(n->name, &name, &reason);
         if (r == -ENOMEM)
@@ -138,6 +159,8 @@ int check_release_node(Model *m, const Reference *node, Node **ret, char **ret_w
         int r;
 
         r = check_node(node, ret, ret_why);
+        if (r == 0)
+                r = check_not_host(*ret, ret_why);
         if (r != 0)
                 return r;
         if ((*ret)->roles != ROLE_BIT(ROLE_TARGET))
@@ -154,7 +177,9 @@ int check_delete_node(Model *m, const Reference *node, Node **ret, char **ret_wh
         if (!n)
                 return refuse(REFUSAL_NODE_NON_EXISTENT, ret_why, "%s is not an iSCSI node; busctl tree shows those that exist",
                               node->text);
-        r = check_node_managed(n, ret_why);
+        r = check_not_host(n, ret_why);
+        if (r == 0)
+                r = check_node_managed(n, ret_why);
         if (r != 0)
                 return r;
         for (Port *p = n->ports; p; p = p->next_of_node) {

@@ -7,6 +7,7 @@
 #include "common/isid.h"
 #include "common/macro.h"
 #include "common/text.h"
+#include "model/host-node.h"
 #include "rules/managed.h"
 #include "rules/refuse.h"
 
@@ -169,7 +170,7 @@ static int check_identifier(Model *m, const CreatePortRequest *q, Node *n, uint6
 }
 
 static uint64_t minimum_identifier(const Abilities *a, const CreatePortRequest *q, const Node *n) {
-        return a->roles[q->role].hosts_identifiers ? MAX2(q->minimum, isid_first(n->name, "")) : q->minimum;
+        return a->roles[q->role].hosts_identifiers ? MAX2(q->minimum, isid_first(node_known_as(n, q->role), "")) : q->minimum;
 }
 
 int check_create_port(Model *m, const Abilities *a, const CreatePortRequest *q, CreatePortPlan *ret, char **ret_why) {

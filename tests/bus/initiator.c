@@ -24,11 +24,13 @@ void initiator_set_up(Initiator *i, gconstpointer data) {
                                   "--no-new-privs",
                                   "--bounding-set=-all",
                                   "--inh-caps=-all",
-                                  "--ambient-caps=-all",
+                                  "sh",
+                                  "-c",
+                                  "exec $(cat " INITIATOR_WRAPPER " 2>/dev/null; rm -f " INITIATOR_WRAPPER ") $0",
                                   g_getenv("OPEN_ISCSI_WORKER"),
                                   NULL };
 
-        g_assert_nonnull(command[5]);
+        g_assert_nonnull(command[7]);
         g_assert_cmpint(mount("tmpfs", "/etc/iscsi", "tmpfs", 0, "size=2m,mode=0755"), ==, 0);
         g_assert_true(g_file_set_contents(HOST_NAME_FILE, "InitiatorName=" HOST_NAME "\n", -1, NULL));
         g_assert_cmpint(g_chmod(HOST_NAME_FILE, 0600), ==, 0);
@@ -95,6 +97,11 @@ char *initiator_shell(int *ret_status, const char *format, ...) {
         if (ret_status)
                 *ret_status = WEXITSTATUS(status);
         return output;
+}
+
+void initiator_kill_workers(Initiator *i) {
+        g_free(initiator_shell(NULL, "kill -9 $(cat /proc/%d/task/%d/children)", i->service->initiator_listener,
+                               i->service->initiator_listener));
 }
 
 void initiator_wait_property(Initiator *i, const char *path, const char *interface, const char *property, const char *value) {

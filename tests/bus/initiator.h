@@ -15,6 +15,9 @@
 #define IP_A ROOT_PATH "/ip/_3192_2e0_2e2_2e1"
 #define IP_A2 ROOT_PATH "/ip/_3192_2e0_2e2_2e2"
 #define IP_B ROOT_PATH "/ip/_3198_2e51_2e100_2e1"
+/* What is in this file stands before the next worker that is started, as "strace …"; then the file is removed. */
+#define INITIATOR_WRAPPER "/run/initiator-wrapper"
+
 #define PORT_INTERFACE "org.iscsi.ProtocolEndpoint"
 
 typedef struct Initiator {
@@ -39,6 +42,9 @@ char *initiator_records(void);
 
 /* Runs a command by the shell and returns what it prints, both outputs; STATUS may be NULL. */
 char *initiator_shell(int *ret_status, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* SIGKILL for all workers that are there. */
+void initiator_kill_workers(Initiator *i);
 
 /* Waits until the property has the value. */
 void initiator_wait_property(Initiator *i, const char *path, const char *interface, const char *property, const char *value);

@@ -195,6 +195,46 @@ static void test_left_over(Initiator *i, gconstpointer data) {
         g_assert_cmpstr(files, ==, "/etc/iscsi/.mine\n");
 }
 
+/* A worker that is killed in the middle of a create leaves nothing: no record, no temporary file, no lock. */
+static void test_killed(Initiator *i, gconstpointer data) {
+        static const char *const calls[] = { "fsync", "link", "rename", "unlink:when=2" };
+
+        g_free(initiator_create(i)); /* so that the directory is there */
+        for (size_t k = 0; k < G_N_ELEMENTS(calls); k++) {
+                g_auto(GStrv) parts = g_strsplit(calls[k], ":", 2);
+                g_autofree char *line = NULL, *records = initiator_records();
+                sd_bus_error e = SD_BUS_ERROR_NULL;
+                sd_bus_message *m = create_call(i);
+
+                line = g_strdup_printf("strace -D -qqq -o /dev/null -e inject=%s:signal=KILL:%s ", parts[0],
+                                       parts[1] ? parts[1] : "when=1");
+                initiator_kill_workers(i);
+                g_assert_true(g_file_set_contents(INITIATOR_WRAPPER, line, -1, NULL));
+                g_assert_cmpint(sd_bus_call(i->bus, m, UINT64_MAX, &e, NULL), <, 0);
+                g_test_message("%s: %s", calls[k], e.message);
+                g_assert_false(g_file_test(INITIATOR_WRAPPER, G_FILE_TEST_EXISTS)); /* it was the one */
+                assert_error(&e, "BackendUnavailable", 32773);
+                sd_bus_message_unref(m);
+                assert_ports(i, 1);
+                assert_nothing_left(records);
+        }
+}
+
+/* The worker that waits for changes may die: another one takes its place, and changes are seen again. */
+static void test_watch_lost(Initiator *i, gconstpointer data) {
+        g_autofree char *port = initiator_create(i), *record = initiator_records(), *log = NULL;
+
+        initiator_kill_workers(i);
+        g_usleep(100000);
+        g_free(initiator_shell(NULL, "rm " IFACES "/%s", record));
+        initiator_wait_property(i, port, PORT_INTERFACE, "StatusDescriptions",
+                                "[Not in force: it was removed by another program]");
+        initiator_wait_property(i, ROOT_PATH, SERVICE_INTERFACE, "StatusDescriptions", "[]");
+        log = service_read_log(i->service);
+        g_assert_nonnull(strstr(log, "Changes that other programs make are not followed"));
+        must_call(i->bus, "DeleteiSCSIProtocolEndpoint", "o", port);
+}
+
 /* What keeps iscsiadm from listing any record does not keep the service. */
 static void test_broken_entries(Initiator *i, gconstpointer data) {
         static const char *const make[] = {
@@ -229,6 +269,8 @@ int main(int argc, char *argv[]) {
         INITIATOR_TEST("/initiator-faults/no-space", test_no_space);
         INITIATOR_TEST("/initiator-faults/read-only", test_read_only);
         INITIATOR_TEST("/initiator-faults/left-over", test_left_over);
+        INITIATOR_TEST("/initiator-faults/killed", test_killed);
+        INITIATOR_TEST("/initiator-faults/watch-lost", test_watch_lost);
         INITIATOR_TEST("/initiator-faults/broken-entries", test_broken_entries);
         return g_test_run();
 }

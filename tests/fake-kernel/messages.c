@@ -261,6 +261,7 @@ void append_observed(sd_bus_message *m, const char *root, const char *node) {
         for (size_t i = 0; i < n; i++)
                 append_port(m, root, node, sorted[i].name, sorted[i].tag);
         must(sd_bus_message_close_container(m), "ports");
+        must(sd_bus_message_append(m, "a{sv}", 0), "facts");
 }
 
 void append_many_ports(sd_bus_message *m, size_t n_ports, size_t n_portals) {
@@ -277,6 +278,7 @@ void append_many_ports(sd_bus_message *m, size_t n_ports, size_t n_portals) {
                 must(sd_bus_message_close_container(m), "a port");
         }
         must(sd_bus_message_close_container(m), "ports");
+        must(sd_bus_message_append(m, "a{sv}", 0), "facts");
 }
 
 void append_nodes(sd_bus_message *m, const char *root) {

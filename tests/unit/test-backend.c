@@ -283,8 +283,9 @@ static void test_observe_oddities(Fixture *f, gconstpointer data) {
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
                 g_string_append_printf(text, ", ('bad-%zu', %s, true, true)", i, bad[i]);
-        g_string_append(text,
-                        ", ('unused', '10.0.0.4', 1, false, true)], @a{sv} {}), ('a\\nb', 281474976710655, false, [], {})])");
+        g_string_append(
+                text,
+                ", ('unused', '10.0.0.4', 1, false, true)], @a{sv} {}), ('a\\nb', 281474976710655, false, [], {})], @a{sv} {})");
         plan(f, text->str);
         observe(f, NODE, &a);
         g_assert_cmpint(a.refusal, ==, REFUSAL_NONE);
@@ -301,7 +302,7 @@ static void test_observe_oddities(Fixture *f, gconstpointer data) {
         g_assert_false(a.observed->ports[0].portals[ELEMENTSOF(bad) + 1].usable);
 
         /* What does not exist has no ports. */
-        plan(f, "Observe answer (false, [('tpgt_1', uint64 1, true, @a(ssqbb) [], @a{sv} {})])");
+        plan(f, "Observe answer (false, [('tpgt_1', uint64 1, true, @a(ssqbb) [], @a{sv} {})], @a{sv} {})");
         observe(f, NODE, &a);
         g_assert_cmpint(a.refusal, ==, REFUSAL_UNSPECIFIED);
         g_assert_null(a.observed);

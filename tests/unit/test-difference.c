@@ -464,7 +464,7 @@ static void test_foreign_port_inside(void) {
         Difference d;
         Port *p;
 
-        difference_show_foreign(&w->context, &s->node);
+        difference_show_foreign(&w->context, ROLE_TARGET, &s->node);
         p = world_port(w, NAME_B, 7);
         g_assert_false(p->managed);
         g_assert_cmpint(p->state, ==, STATE_DISABLED);
@@ -544,7 +544,7 @@ static void test_foreign(void) {
 
                 g_test_message("%s", steps[i].seen);
                 g_string_truncate(w->told, 0);
-                difference_show_foreign(&w->context, &s->node);
+                difference_show_foreign(&w->context, ROLE_TARGET, &s->node);
                 dump = model_dump(w->context.model, false);
                 about = lines_about(dump, NEW);
                 g_assert_cmpstr(about, ==, steps[i].dump);
@@ -566,9 +566,9 @@ static void test_foreign_inside(void) {
         for (unsigned i = 0; i < 2; i++) {
                 g_autofree char *after = NULL;
 
-                difference_show_foreign(&w->context, &with->node);
+                difference_show_foreign(&w->context, ROLE_TARGET, &with->node);
                 g_assert_nonnull(model_find_port(w->context.model, world_node(w, NAME_B), 7));
-                difference_show_foreign(&w->context, i ? &without->node : &absent->node);
+                difference_show_foreign(&w->context, ROLE_TARGET, i ? &without->node : &absent->node);
                 after = model_dump(w->context.model, true);
                 g_assert_cmpstr(after, ==, before);
         }
@@ -581,9 +581,9 @@ static void test_foreign_limits(void) {
         g_autofree char *before = model_dump(w->context.model, true), *after = NULL;
 
         w->context.abilities.max.nodes = model_counts(w->context.model)->nodes;
-        difference_show_foreign(&w->context, &node->node);
+        difference_show_foreign(&w->context, ROLE_TARGET, &node->node);
         w->context.abilities.max.ports = model_counts(w->context.model)->ports;
-        difference_show_foreign(&w->context, &inside->node);
+        difference_show_foreign(&w->context, ROLE_TARGET, &inside->node);
         after = model_dump(w->context.model, true);
         g_assert_cmpstr(after, ==, before);
 }

@@ -149,7 +149,7 @@ static void test_json(void) {
                         "\"DefaultPortalGroup\":\"" ROOT_PATH "/portal_group/default\",\"MaxNodes\":1,\"MaxPorts\":2,"
                         "\"MaxPortalsPerPort\":3,\"MaxTCPProtocolEndpoints\":4,\"MaxPortalGroups\":5}",
                 [OBJECT_NODE] =
-                        "{\"Name\":\"" A "\",\"ElementName\":\"disks\",\"Roles\":[3],"
+                        "{\"Name\":\"" A "\",\"ElementName\":\"disks\",\"Roles\":[3],\"Automatic\":false,"
                         "\"ProtocolEndpoints\":[\"/node/" A "/00000000000A\"],\"EnabledState\":2,\"OperationalStatus\":[3],"
                         "\"StatusDescriptions\":[\"Port 00000000000A: Partly in force: portal 192.0.2.7:3260 waits for its "
                         "address, which is not on this host\"],"

@@ -9,7 +9,7 @@
 
 #include "common/identifier.h"
 #include "common/isid.h"
-#include "common/verbs.h"
+#include "common/name.h"
 #include "workers/open-iscsi/host-name.h"
 #include "workers/open-iscsi/node-ports.h"
 #include "workers/open-iscsi/record-name.h"

@@ -338,6 +338,8 @@ static void test_adopt(void) {
 
         assert_refused(m, REFUSAL_NODE_NON_EXISTENT, "/none", adopt(w, "/none", &why));
         assert_refused(m, REFUSAL_NODE_NON_EXISTENT, "/group/0", adopt(w, "/group/0", &why));
+        assert_refused(m, REFUSAL_NOT_SUPPORTED, NODE_U "|initiator", adopt(w, "/node/" NODE_U, &why));
+        node(w->r, NODE_U)->roles = ROLE_BIT(ROLE_TARGET);
         assert_allowed(adopt(w, "/node/" NODE_U, &why));
         assert_allowed(adopt(w, "/node/" NODE_A, &why)); /* one of ours: nothing to do */
 

@@ -9,6 +9,7 @@
 #include "change/journal.h"
 #include "change/operations/operations.h"
 #include "common/log.h"
+#include "model/host-node.h"
 #include "model/state.h"
 
 /* A node is known to the backend of each of its roles. */
@@ -23,7 +24,7 @@ static int add_item(const Operation *o, Context *c, BackendWork *w, const Backen
                 r = operation_backend(c, role, &backend, ret_why);
                 if (r < 0)
                         return r;
-                r = backend_work_batch(w, backend, o->node->name, &b);
+                r = backend_work_batch(w, backend, node_known_as(o->node, role), &b);
                 if (r < 0)
                         return r;
                 r = backend_batch_add(b, item);
@@ -42,7 +43,7 @@ static const char *drift_policy_for_store(DriftPolicy d) {
 static int store_node(const Node *n, const char *boot_id, StoreChange *change) {
         return store_change_add(change, &(StoreOperation){
                                                 .verb = STORE_ADD_NODE,
-                                                .node = n->name,
+                                                .node = node_stored_as(n),
                                                 .alias = n->alias,
                                                 .roles = n->roles,
                                                 .drift_policy = drift_policy_for_store(n->drift),
@@ -51,7 +52,7 @@ static int store_node(const Node *n, const char *boot_id, StoreChange *change) {
 }
 
 static int store_no_node(const Node *n, StoreChange *change) {
-        return store_change_add(change, &(StoreOperation){ .verb = STORE_REMOVE_NODE, .node = n->name });
+        return store_change_add(change, &(StoreOperation){ .verb = STORE_REMOVE_NODE, .node = node_stored_as(n) });
 }
 
 static char *describe(const Operation *o, const char *what) {
@@ -170,7 +171,7 @@ static int restore_port(const Port *p, StoreChange *change) {
 
         return store_change_add(change, &(StoreOperation){
                                                 .verb = STORE_ADD_PORT,
-                                                .node = p->key.node->name,
+                                                .node = node_known_as(p->key.node, p->role),
                                                 .role = p->role,
                                                 .identifier = p->key.identifier,
                                                 .portals = portals,
@@ -216,7 +217,7 @@ static int delete_from_backend(const Operation *o, Context *c, uint16_t role, Ba
         r = operation_backend(c, role, &backend, ret_why);
         if (r < 0)
                 return r;
-        r = backend_work_batch(w, backend, o->node->name, &b);
+        r = backend_work_batch(w, backend, node_known_as(o->node, role), &b);
         if (r < 0)
                 return r;
 
@@ -382,7 +383,7 @@ int plan_release_node(Plan *p, Node *node) {
 static int modify(const Operation *o, StoreChange *change, const char *alias, DriftPolicy drift) {
         return store_change_add(change, &(StoreOperation){
                                                 .verb = STORE_SET_NODE,
-                                                .node = o->node->name,
+                                                .node = node_stored_as(o->node),
                                                 .alias = alias,
                                                 .drift_policy = drift_policy_for_store(drift),
                                         });

@@ -9,6 +9,7 @@
 #include "change/journal.h"
 #include "change/operations/operations.h"
 #include "common/log.h"
+#include "model/host-node.h"
 #include "model/state.h"
 #include "rules/refuse.h"
 
@@ -44,7 +45,7 @@ static int add_item(const Operation *o, Context *c, BackendWork *w, const Backen
         r = operation_backend(c, o->port->role, &backend, ret_why);
         if (r < 0)
                 return r;
-        r = backend_work_batch(w, backend, o->port->key.node->name, &b);
+        r = backend_work_batch(w, backend, node_known_as(o->port->key.node, o->port->role), &b);
         if (r < 0)
                 return r;
 
@@ -105,7 +106,7 @@ static char *describe(const Operation *o, const char *what, const char *preposit
 static StoreOperation store_operation(const Operation *o, StoreVerb verb) {
         return (StoreOperation){
                 .verb = verb,
-                .node = o->port->key.node->name,
+                .node = node_known_as(o->port->key.node, o->port->role),
                 .role = o->port->role,
                 .identifier = o->port->key.identifier,
                 .portals = o->portals,

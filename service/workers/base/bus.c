@@ -119,6 +119,8 @@ void observed_node_done(ObservedNode *n) {
                 free(port->drift);
         }
         free(n->ports);
+        free(n->iscsi_name);
+        free(n->why);
         *n = (ObservedNode){};
 }
 
@@ -165,8 +167,21 @@ static int append_port(sd_bus_message *reply, ObservedPort *port) {
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int append_node_facts(sd_bus_message *reply, const ObservedNode *node) {
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r >= 0 && node->iscsi_name)
+                r = sd_bus_message_append(reply, "{sv}", "Name", "s", node->iscsi_name);
+        if (r >= 0 && node->why)
+                r = sd_bus_message_append(reply, "{sv}", "Why", "s", node->why);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 /* Names of directories are bytes, texts of the bus are UTF-8. */
 static void mask_names(ObservedNode *node) {
+        if (node->why && !text_is_utf8(node->why))
+                text_mask_unprintable(node->why);
         for (size_t i = 0; i < node->n_ports; i++) {
                 text_mask_unprintable(node->ports[i].directory);
                 if (node->ports[i].interface)
@@ -202,6 +217,8 @@ static int method_observe(sd_bus_message *m, void *userdata, sd_bus_error *error
                 r = append_port(reply, node.ports + i);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = append_node_facts(reply, &node);
 
         return r < 0 ? reply_error(m, r, &report) : sd_bus_message_send(reply);
 }
@@ -232,6 +249,27 @@ static int method_snapshot(sd_bus_message *m, void *userdata, sd_bus_error *erro
         return r < 0 ? reply_error(m, r, &report) : sd_bus_message_send(reply);
 }
 
+static int method_await_change(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(texts_done) Texts nodes = {}, notices = {};
+        _cleanup_(report_done) Report report = {};
+        const Worker *w = userdata;
+        int r;
+
+        if (w->engine->await_change)
+                r = w->engine->await_change(w->userdata, w->watch.peer_fd, &nodes, &notices, &report);
+        else
+                r = report_refuse(&report, REFUSAL_FAILED, "This worker watches nothing");
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = append_texts(reply, &nodes);
+        if (r >= 0)
+                r = append_texts(reply, &notices);
+
+        return r < 0 ? reply_error(m, r, &report) : sd_bus_message_send(reply);
+}
+
 /* Who may call is decided once, when the connection is taken: hence no privilege is asked for per method. */
 #define METHOD(member, in, in_names, out, out_names, handler) \
         SD_BUS_METHOD_WITH_NAMES(member, in, in_names, out, out_names, handler, SD_BUS_VTABLE_UNPRIVILEGED)
@@ -240,14 +278,15 @@ static const sd_bus_vtable backend_vtable[] = {
         SD_BUS_VTABLE_START(0),
         METHOD("Describe", NULL, , "sb", SD_BUS_PARAM(Name) SD_BUS_PARAM(IdentifierSelection), method_describe),
         METHOD("ListNodes", NULL, , "as", SD_BUS_PARAM(Nodes), method_list_nodes),
-        METHOD("Observe", "s", SD_BUS_PARAM(Node), BACKEND_OBSERVED_TYPE, SD_BUS_PARAM(Exists) SD_BUS_PARAM(Ports),
-               method_observe),
+        METHOD("Observe", "s", SD_BUS_PARAM(Node), BACKEND_OBSERVED_TYPE,
+               SD_BUS_PARAM(Exists) SD_BUS_PARAM(Ports) SD_BUS_PARAM(Facts), method_observe),
         METHOD("Apply", "s" BACKEND_OPERATIONS_TYPE "a{sv}",
                SD_BUS_PARAM(Node) SD_BUS_PARAM(Operations) SD_BUS_PARAM(Preconditions), BACKEND_RESULTS_TYPE,
                SD_BUS_PARAM(Results), method_apply),
         METHOD("Check", "s" BACKEND_OPERATIONS_TYPE "a{sv}",
                SD_BUS_PARAM(Node) SD_BUS_PARAM(Operations) SD_BUS_PARAM(Preconditions), BACKEND_RESULTS_TYPE "as",
                SD_BUS_PARAM(Results) SD_BUS_PARAM(Warnings), method_apply),
+        METHOD("AwaitChange", NULL, , "asas", SD_BUS_PARAM(Nodes) SD_BUS_PARAM(Notices), method_await_change),
         METHOD("Snapshot", "st", SD_BUS_PARAM(Node) SD_BUS_PARAM(Identifier), "ayas",
                SD_BUS_PARAM(Snapshot) SD_BUS_PARAM(Unreadable), method_snapshot),
         SD_BUS_VTABLE_END,

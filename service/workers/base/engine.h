@@ -65,6 +65,8 @@ typedef struct ObservedNode {
         bool exists;
         ObservedPort *ports; /* owned */
         size_t n_ports;
+        char *iscsi_name; /* owned: of the host's own node, HOST_NODE: the name that it has; NULL: none */
+        char *why;        /* owned: then why */
 } ObservedNode;
 
 void observed_node_done(ObservedNode *n);
@@ -110,6 +112,10 @@ typedef struct WorkerEngine {
 
         int (*list_nodes)(void *engine, Texts *ret, Report *report);
         int (*observe)(void *engine, const char *node, ObservedNode *ret, Report *report);
+
+        /* Waits until others may have changed what nodes have: see AwaitChange. The peer of PEER_FD may hang up meanwhile, which
+         * is -ECANCELED. NULL: this engine's things are watched by the service itself. */
+        int (*await_change)(void *engine, int peer_fd, Texts *nodes, Texts *notices, Report *report);
 
         /* What others gave a port, in a form of the engine's own, and what of it cannot be read. */
         int (*snapshot)(void *engine, const char *node, uint64_t identifier, char **ret, size_t *ret_size, Texts *unreadable,

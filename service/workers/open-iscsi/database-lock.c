@@ -16,7 +16,7 @@
 
 #define MARK "lock of a worker of iscsi-configd\n"
 #define POLL_MSEC 10     /* as open-iscsi */
-#define PATIENCE_SEC 30l /* of open-iscsi: who holds the lock for longer is dead */
+#define PATIENCE_SEC 30L /* of open-iscsi: who holds the lock for longer is dead */
 
 static char *lock_path(const Installation *at) {
         char *path;

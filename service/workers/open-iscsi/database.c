@@ -161,9 +161,8 @@ static int note_problem(Records *records, const char *path, const Record *record
 
         if (error == -ENOENT && lstat(path, &st) < 0) /* it went away meanwhile */
                 return 0;
-        if (error == -EISDIR)
-                return texts_add(&records->problems, "%s is no file: open-iscsi lists no interface at all until it is moved away",
-                                 path);
+        if (error == -EISDIR) /* open-iscsi warns, and goes on */
+                return 0;
         if (error == -ENOENT)
                 return texts_add(&records->problems,
                                  "%s is a link that leads nowhere: open-iscsi lists no interface at all until it is removed",

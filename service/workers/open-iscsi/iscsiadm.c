@@ -94,7 +94,7 @@ int iscsiadm_run(const Installation *at, const char *const *arguments, Report *r
         char text[OUTPUT_MAX];
         int fds[2], status = 0, r;
         bool ended;
-        pid_t pid;
+        pid_t pid = -1;
 
         for (size_t i = 0; arguments[i] && i < ARGUMENTS_MAX; i++)
                 argv[i + 1] = (char *) arguments[i];

@@ -13,7 +13,7 @@
 #include "workers/open-iscsi/open-iscsi.h"
 
 typedef struct Options {
-        Installation at;
+        OpenIscsi engine;
         WorkerOptions worker;
 } Options;
 
@@ -59,19 +59,19 @@ static int parse_options(int argc, char **argv, Options *o) {
         while (r > 0 && (c = getopt_long(argc, argv, "", options, NULL)) >= 0)
                 switch (c) {
                 case OPTION_DATABASE:
-                        o->at.directory = optarg;
+                        o->engine.at.directory = optarg;
                         break;
                 case OPTION_HOST_NAME:
-                        o->at.host_name = optarg;
+                        o->engine.at.host_name = optarg;
                         break;
                 case OPTION_LOCK:
-                        o->at.lock_directory = optarg;
+                        o->engine.at.lock_directory = optarg;
                         break;
                 case OPTION_SYSFS:
-                        o->at.sysfs = optarg;
+                        o->engine.at.sysfs = optarg;
                         break;
                 case OPTION_ISCSIADM:
-                        o->at.iscsiadm = optarg;
+                        o->engine.at.iscsiadm = optarg;
                         break;
                 case WORKER_OPTION_HELP:
                         help();
@@ -85,7 +85,7 @@ static int parse_options(int argc, char **argv, Options *o) {
 
 int main(int argc, char **argv) {
         Options o = {
-                .at = {
+                .engine.at = {
                         .lock_directory = "/run/lock/iscsi",
                         .host_name = "/etc/iscsi/initiatorname.iscsi",
                         .sysfs = "/sys",
@@ -106,12 +106,12 @@ int main(int argc, char **argv) {
         if (fd < 0)
                 return EXIT_FAILURE;
 
-        if (!o.at.directory)
-                o.at.directory = database_find();
-        o.at.lock_timeout = o.worker.lock.timeout;
-        database_clean(&o.at);
+        if (!o.engine.at.directory)
+                o.engine.at.directory = database_find();
+        o.engine.at.lock_timeout = o.worker.lock.timeout;
+        database_clean(&o.engine.at);
 
-        r = worker_serve(fd, &o.worker, &open_iscsi_engine, &o.at);
+        r = worker_serve(fd, &o.worker, &open_iscsi_engine, &o.engine);
         if (r < 0) {
                 (void) log_error_errno(r, "The connection failed");
                 return EXIT_FAILURE;

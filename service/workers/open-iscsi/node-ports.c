@@ -8,7 +8,7 @@
 
 #include "common/array.h"
 #include "common/isid.h"
-#include "common/verbs.h"
+#include "common/name.h"
 #include "workers/open-iscsi/record-name.h"
 
 /* open-iscsi has them built in. */

@@ -8,7 +8,6 @@
 #include "common/log.h"
 #include "common/name.h"
 #include "common/text.h"
-#include "common/verbs.h"
 #include "workers/open-iscsi/operations.h"
 
 static const struct {
@@ -39,8 +38,11 @@ static bool node_is_valid(const char *node, const char **ret_reason) {
         return strcmp(node, HOST_NODE) == 0 || (iscsi_name_normalize(node, &name, &reason) >= 0 && strcmp(name, node) == 0);
 }
 
-static int check_installed(const Installation *at, Report *report) {
-        if (at->directory)
+/* open-iscsi may be installed while the worker runs. */
+static int check_installed(OpenIscsi *o, Report *report) {
+        if (!o->at.directory)
+                o->at.directory = database_find();
+        if (o->at.directory)
                 return 0;
 
         return report_refuse(report, REFUSAL_BACKEND_UNAVAILABLE,
@@ -55,7 +57,7 @@ static int begin(void *engine, const Request *rq, Steps *steps, Report *report, 
         if (!c)
                 return -ENOMEM;
 
-        *c = (Call){ .at = engine, .node = rq->node, .steps = steps, .check = rq->check };
+        *c = (Call){ .at = &((OpenIscsi *) engine)->at, .node = rq->node, .steps = steps, .check = rq->check };
         return check_installed(engine, report);
 }
 
@@ -117,8 +119,17 @@ static void undone(void *call, size_t operation) {
         }
 }
 
+static int await_change(void *engine, int peer_fd, Texts *nodes, Texts *notices, Report *report) {
+        OpenIscsi *o = engine;
+
+        if (!o->at.directory)
+                o->at.directory = database_find();
+        o->changes.at = &o->at;
+        return changes_wait(&o->changes, peer_fd, nodes, notices, report);
+}
+
 static int list_nodes(void *engine, Texts *ret, Report *report) {
-        const Installation *at = engine;
+        const Installation *at = &((OpenIscsi *) engine)->at;
         _cleanup_(host_name_done) HostName host = {};
         _cleanup_(records_done) Records records = {};
         int r;
@@ -181,13 +192,28 @@ static int observe_port(const NodePort *port, const char *node, const Netdevs *n
         return r < 0 || !netdev ? r : observe_addresses(netdev, ret);
 }
 
+/* What the host's own node is called now. */
+static int observe_host(const Installation *at, ObservedNode *ret) {
+        _cleanup_(host_name_done) HostName host = {};
+        int r;
+
+        r = host_name_read(at->host_name, &host);
+        if (r < 0)
+                return r;
+
+        ret->iscsi_name = TAKE_PTR(host.name);
+        ret->why = TAKE_PTR(host.why);
+        return 0;
+}
+
 static int observe(void *engine, const char *name, ObservedNode *ret, Report *report) {
-        const Installation *at = engine;
+        const Installation *at = &((OpenIscsi *) engine)->at;
         Call c = { .at = at, .node = name };
         int r;
 
-        if (!at->directory)
-                return 0;
+        r = strcmp(name, HOST_NODE) == 0 ? observe_host(at, ret) : 0;
+        if (r < 0 || !at->directory)
+                return r;
         r = call_load_all(&c, report);
         if (r >= 0)
                 r = call_load_netdevs(&c, report);
@@ -227,5 +253,6 @@ const WorkerEngine open_iscsi_engine = {
         .undone = undone,
         .list_nodes = list_nodes,
         .observe = observe,
+        .await_change = await_change,
         .snapshot = snapshot,
 };

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/hash.h"
-#include "common/verbs.h"
+#include "common/name.h"
 
 #define PREFIX "icd-"
 #define HEX "0123456789abcdef"

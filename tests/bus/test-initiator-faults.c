@@ -195,6 +195,25 @@ static void test_left_over(Initiator *i, gconstpointer data) {
         g_assert_cmpstr(files, ==, "/etc/iscsi/.mine\n");
 }
 
+/* On the disk before it is seen, and seen under open-iscsi's lock, which is held as shortly as can be. */
+static void test_order(Initiator *i, gconstpointer data) {
+        g_autofree char *line = NULL, *calls = NULL;
+
+        line = g_strdup("strace -D -qqq -o /run/trace -e trace=fsync,link,rename,unlink ");
+        initiator_kill_workers(i);
+        g_assert_true(g_file_set_contents(INITIATOR_WRAPPER, line, -1, NULL));
+        g_free(initiator_create(i));
+        calls = initiator_shell(NULL, "sed -nE 's/^([a-z]+)\\((.*)\\) += 0$/\\1 \\2/p' /run/trace | "
+                                      "sed -E 's/-[0-9]+-[A-Za-z0-9]+//g; s/fsync [0-9]+/fsync/; s/icd-[0-9a-f-]+/icd/'");
+        g_assert_cmpstr(calls, ==,
+                        "fsync\n"
+                        "link \"/run/lock/iscsi/.iscsi-configd\", \"" LOCK "\"\n"
+                        "unlink \"/run/lock/iscsi/.iscsi-configd\"\n"
+                        "rename \"/etc/iscsi/.iscsi-configd\", \"" IFACES "/icd\"\n"
+                        "fsync\n"
+                        "unlink \"" LOCK "\"\n");
+}
+
 /* A worker that is killed in the middle of a create leaves nothing: no record, no temporary file, no lock. */
 static void test_killed(Initiator *i, gconstpointer data) {
         static const char *const calls[] = { "fsync", "link", "rename", "unlink:when=2" };
@@ -269,6 +288,7 @@ int main(int argc, char *argv[]) {
         INITIATOR_TEST("/initiator-faults/no-space", test_no_space);
         INITIATOR_TEST("/initiator-faults/read-only", test_read_only);
         INITIATOR_TEST("/initiator-faults/left-over", test_left_over);
+        INITIATOR_TEST("/initiator-faults/order", test_order);
         INITIATOR_TEST("/initiator-faults/killed", test_killed);
         INITIATOR_TEST("/initiator-faults/watch-lost", test_watch_lost);
         INITIATOR_TEST("/initiator-faults/broken-entries", test_broken_entries);

@@ -10,6 +10,7 @@
 #include "common/identifier.h"
 #include "common/isid.h"
 #include "common/name.h"
+#include "workers/open-iscsi/database-lock.h"
 #include "workers/open-iscsi/host-name.h"
 #include "workers/open-iscsi/node-ports.h"
 #include "workers/open-iscsi/record-name.h"
@@ -285,6 +286,44 @@ static void test_drift(void) {
         }
 }
 
+/* The lock is free, another program's, one of ours that is held, and one that a worker which died has left. */
+static void test_lock(void) {
+        g_autofree char *directory = g_dir_make_tmp("lock-XXXXXX", NULL), *path = g_build_filename(directory, "lock.write", NULL);
+        Installation at = { .lock_directory = directory };
+        DatabaseLock lock = { .fd = -1 }, second = { .fd = -1 };
+        g_autofree char *content = NULL;
+        Report report = {};
+
+        g_assert_cmpint(database_lock(&at, NULL, &lock, &report), ==, 0);
+        g_assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+        g_assert_cmpint(database_lock(&at, NULL, &second, &report), <, 0);
+        g_assert_cmpint(report.refusal, ==, REFUSAL_BUSY);
+        g_assert_true(g_file_get_contents(path, &content, NULL, NULL));
+        database_unlock(&lock);
+        g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+
+        /* What is in it makes it ours, and that nobody has it locked makes it dead. */
+        g_assert_true(g_file_set_contents(path, content, -1, NULL));
+        g_assert_cmpint(database_lock(&at, NULL, &lock, &report), ==, 0);
+        database_unlock(&lock);
+        g_assert_true(g_file_set_contents(path, content, -1, NULL));
+        database_lock_clean(&at);
+        g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+
+        for (const char *const *other = (const char *const[]){ "", "x", NULL }; *other; other++) {
+                g_assert_true(g_file_set_contents(path, *other, -1, NULL));
+                database_lock_clean(&at);
+                g_assert_cmpint(database_lock(&at, NULL, &lock, &report), <, 0);
+                g_assert_cmpint(report.refusal, ==, REFUSAL_BUSY);
+                g_assert_nonnull(strstr(report.message, path));
+                g_assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+        }
+
+        report_done(&report);
+        g_assert_cmpint(unlink(path), ==, 0);
+        g_assert_cmpint(rmdir(directory), ==, 0); /* nothing else was left */
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/open-iscsi/parse", test_parse);
@@ -296,5 +335,6 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/open-iscsi/isid", test_isid);
         g_test_add_func("/open-iscsi/node-ports", test_node_ports);
         g_test_add_func("/open-iscsi/drift", test_drift);
+        g_test_add_func("/open-iscsi/lock", test_lock);
         return g_test_run();
 }

@@ -62,7 +62,7 @@ void initiator_tear_down(Initiator *i, gconstpointer data) {
         }
         initiator_disconnect(i);
         service_free(i->service);
-        (void) initiator_shell(NULL, "ip -br link | sed 's/[ @].*//; /^lo$/d' | while read -r l; do ip link del $l; done; true");
+        g_free(initiator_shell(NULL, "ip -br link | sed 's/[ @].*//; /^lo$/d' | while read -r l; do ip link del $l; done; true"));
         g_assert_cmpint(umount2("/etc/iscsi", MNT_DETACH), ==, 0);
 }
 

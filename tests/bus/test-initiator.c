@@ -17,6 +17,12 @@ static char *only_record(void) {
         return records;
 }
 
+static guint count_words(const char *text) {
+        g_auto(GStrv) words = g_strsplit(text, " ", -1);
+
+        return g_strv_length(words);
+}
+
 static void test_create_and_delete(Initiator *i, gconstpointer data) {
         g_autofree char *port = initiator_create(i), *record = only_record(), *listed = NULL, *text = NULL, *again = NULL,
                         *wanted = NULL, *line = NULL, *identifier = NULL, *binds_to = NULL, *state = NULL, *after = NULL,
@@ -113,7 +119,7 @@ static void test_interfaces(Initiator *i, gconstpointer data) {
         must_refuse(i->bus, "ScopeMissing", 32771, "BindiSCSIProtocolEndPoint", "oo", port, absent);
 
         records = initiator_records();
-        g_assert_cmpuint(g_strv_length(g_strsplit(records, " ", -1)), ==, 2);
+        g_assert_cmpuint(count_words(records), ==, 2);
 }
 
 /* A record has no switch. */
@@ -130,8 +136,8 @@ static void test_no_switch(Initiator *i, gconstpointer data) {
 static void test_name_in_use(Initiator *i, gconstpointer data) {
         g_autofree char *port = initiator_create(i);
 
-        (void) initiator_shell(NULL, "printf 'iface.iscsi_ifacename = hers\\niface.transport_name = tcp\\n"
-                                     "iface.initiatorname = iqn.2026-11.org.example:hers\\n' >" IFACES "/hers");
+        g_free(initiator_shell(NULL, "printf 'iface.iscsi_ifacename = hers\\niface.transport_name = tcp\\n"
+                                     "iface.initiatorname = iqn.2026-11.org.example:hers\\n' >" IFACES "/hers"));
         must_refuse(i->bus, "NameInUse", 32777, "CreateiSCSINode", "sa{sv}", "", 2, "Name", "s", "iqn.2026-11.org.example:hers",
                     "Roles", "aq", 1, 2);
 }
@@ -163,7 +169,7 @@ static void test_batch(Initiator *i, gconstpointer data) {
         must_call(i->bus, "CreateiSCSIProtocolEndpoints", "a(oqsao)a{sv}", 2, NODE_PATH, 2, "", 1, IP_A, NODE_PATH, 2, "", 1,
                   IP_B, 0);
         two = initiator_records();
-        g_assert_cmpuint(g_strv_length(g_strsplit(two, " ", -1)), ==, 2);
+        g_assert_cmpuint(count_words(two), ==, 2);
 }
 
 int main(int argc, char *argv[]) {

@@ -627,19 +627,19 @@ int shell(const char *format, ...) {
         return WEXITSTATUS(status);
 }
 
-const char *second_interface(void) {
-        static const char name[] = "second0";
+#define SECOND "second0"
 
-        if (if_nametoindex(name) == 0 && shell("ip link add %s type dummy && ip link set %s up", name, name) != 0) {
+const char *second_interface(void) {
+        if (if_nametoindex(SECOND) == 0 && shell("ip link add " SECOND " type dummy && ip link set " SECOND " up") != 0) {
                 g_test_skip("this kernel cannot make a second interface (module dummy)");
                 return NULL;
         }
 
-        return name;
+        return SECOND;
 }
 
 int lio_test_main(int argc, char **argv, void (*add_tests)(void)) {
-        int n = 1;
+        int n = 1, r;
 
         worker_path = g_getenv("ISCSI_BACKEND_LIO");
         for (int i = 1; i < argc; i++)
@@ -662,5 +662,8 @@ int lio_test_main(int argc, char **argv, void (*add_tests)(void)) {
         }
 
         add_tests();
-        return g_test_run();
+        r = g_test_run();
+        if (if_nametoindex(SECOND) != 0)
+                (void) shell("ip link delete " SECOND);
+        return r;
 }

@@ -194,6 +194,13 @@ static bool make_interface(const char *name) {
         return if_nametoindex(name) > 0 || system(command) == 0;
 }
 
+static void drop_interface(const char *name) {
+        g_autofree char *command = g_strdup_printf("ip link delete %s", name);
+
+        if (if_nametoindex(name) > 0)
+                g_assert_cmpint(system(command), ==, 0);
+}
+
 static const char *worker_path(int argc, char *argv[]) {
         for (int i = 1; i < argc; i++)
                 if (g_str_has_prefix(argv[i], "--worker="))
@@ -235,5 +242,7 @@ int main(int argc, char *argv[]) {
         backend_free(stage.backend);
         worker_host_free(host);
         sd_event_unref(stage.event);
+        drop_interface(CASE_INTERFACE_0);
+        drop_interface(CASE_INTERFACE_1);
         return r;
 }

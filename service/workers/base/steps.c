@@ -207,7 +207,7 @@ int file_read(const char *path, char **ret, size_t *ret_size) {
 
 /* Reads the value of an attribute, without the newline at its end. */
 static int value_read(int fd, char **ret) {
-        size_t n;
+        size_t n = 0;
         int r;
 
         r = fd_read(fd, ret, &n);

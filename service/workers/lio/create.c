@@ -163,7 +163,7 @@ int lio_act_create_port(LioCall *c, const Operation *op) {
         _cleanup_free_ char *port_dir = NULL;
         LioPending enable = { .tag = (uint16_t) op->identifier, .new_port = true };
         Portal portals[OPERATION_PORTALS_MAX];
-        LioPort *port;
+        LioPort *port = NULL;
         size_t n;
         int r;
 

@@ -147,7 +147,7 @@ char *listener_describe_holder(const Listener *l) {
         Portal holder = listener_portal(l, NULL);
         char portal_text[PORTAL_TEXT_MAX], comm[64];
         char *text = NULL;
-        pid_t process;
+        pid_t process = 0;
         int r;
 
         (void) portal_to_text(&holder, portal_text);

@@ -31,6 +31,7 @@ static int show_help(void) {
                "                                      (default: /run/iscsi-configd/open-iscsi.socket)\n"
                "     --state-directory=PATH           where the store is (default: $STATE_DIRECTORY, or /var/lib/iscsi-configd)\n"
                "     --backend-deadline=SECONDS       how long one backend call may take (default: 10)\n"
+               "     --store-retry=SECONDS            after what time a store that cannot be used is tried again (default: 30)\n"
                "     --authorization-deadline=SECONDS how long polkit may take when it asks no person (default: 25)\n"
                "     --max-ports=N                    how many ports there may be, 1 to %u (default: %u)\n"
                "     --configfs=DIR                   the kernel's target, which is watched for changes of other programs\n"
@@ -116,6 +117,7 @@ static int parse_options(int argc, char *argv[], ManagerOptions *o, bool *ret_ne
                 OPTION_SOCKET,
                 OPTION_OPEN_ISCSI_SOCKET,
                 OPTION_STATE,
+                OPTION_STORE_RETRY,
                 OPTION_BACKEND_DEADLINE,
                 OPTION_AUTHORIZATION_DEADLINE,
                 OPTION_MAX_PORTS,
@@ -133,6 +135,7 @@ static int parse_options(int argc, char *argv[], ManagerOptions *o, bool *ret_ne
                 { "lio-socket", required_argument, NULL, OPTION_SOCKET },
                 { "open-iscsi-socket", required_argument, NULL, OPTION_OPEN_ISCSI_SOCKET },
                 { "state-directory", required_argument, NULL, OPTION_STATE },
+                { "store-retry", required_argument, NULL, OPTION_STORE_RETRY },
                 { "backend-deadline", required_argument, NULL, OPTION_BACKEND_DEADLINE },
                 { "authorization-deadline", required_argument, NULL, OPTION_AUTHORIZATION_DEADLINE },
                 { "max-ports", required_argument, NULL, OPTION_MAX_PORTS },
@@ -167,6 +170,10 @@ static int parse_options(int argc, char *argv[], ManagerOptions *o, bool *ret_ne
                         break;
                 case OPTION_STATE:
                         o->state_directory = optarg;
+                        break;
+                case OPTION_STORE_RETRY:
+                        r = parse_number(options[i].name, optarg, 3600, &n);
+                        store_times.retry_usec = n * USEC_PER_SEC;
                         break;
                 case OPTION_BACKEND_DEADLINE:
                         r = parse_number(options[i].name, optarg, 3600, &n);

@@ -329,10 +329,17 @@ static bool is_as_before(Base *b) {
         return g_str_equal(objects, b->objects);
 }
 
+static Base *base_new_that_retries(void) {
+        Base *b = base_new();
+
+        service_add_option(b->service, g_strdup("--store-retry=1"));
+        return move_to_small_disk(b);
+}
+
 /* The file is moved away: the first change finds out, and from then on nothing is tried before it is back. Then all goes on
  * without a restart. */
 static void test_moved(void) {
-        Base *b = move_to_small_disk(base_new());
+        Base *b = base_new_that_retries();
         g_autofree char *path = store_file(b), *well = status_of_service(b), *status = NULL, *memory = NULL;
         gint64 end = g_get_monotonic_time() + 90 * G_USEC_PER_SEC;
 

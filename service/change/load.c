@@ -23,9 +23,17 @@ static int load_portal_group(Context *c, const StoreOperation *op) {
 }
 
 static int load_tcp_endpoint(Context *c, const StoreOperation *op) {
-        TcpEndpoint *t;
+        TcpEndpoint *t = model_find_tcp_endpoint(c->model, op->portals);
 
-        return model_add_tcp_endpoint(c->model, op->portals, NULL, &t);
+        if (!t)
+                return model_add_tcp_endpoint(c->model, op->portals, NULL, &t);
+        if (!t->automatic && !t->doubtful)
+                return -EEXIST;
+
+        /* A port of another program binds to it. Its groups are read next. */
+        t->doubtful = false;
+        model_leave_groups(c->model, t);
+        return model_set_tcp_endpoint_automatic(c->model, t, false, NULL);
 }
 
 static int load_member(Context *c, const StoreOperation *op) {
@@ -50,6 +58,11 @@ static int load_node(Context *c, const StoreOperation *op) {
                 n->drift = drift;
                 return model_set_node_alias(c->model, n, op->alias);
         }
+
+        /* It was seen before it was known to be ours. */
+        n = model_find_node(c->model, op->node);
+        if (n && !n->managed)
+                model_remove_node(c->model, n);
 
         r = model_add_node(c->model, op->node, op->alias, op->roles, true, &n);
         if (r < 0)
@@ -128,11 +141,25 @@ int context_store_host(Context *c) {
         return r < 0 ? r : store_commit(c->store, TAKE_PTR(change), STORE_NOW, host_stored, c, NULL);
 }
 
+/* The endpoints that were kept for a port of another program, and that nobody has made by method according to what was read. */
+static int settle_doubtful(Context *c) {
+        TcpEndpoint *t, *next;
+        int r = 0;
+
+        for (t = model_first_tcp_endpoint(c->model); t && r >= 0; t = next) {
+                next = t->hh.next;
+                if (t->doubtful) {
+                        t->doubtful = false;
+                        r = model_set_tcp_endpoint_automatic(c->model, t, true, model_find_portal_group(c->model, 0));
+                }
+        }
+
+        return r;
+}
+
 int context_load(Context *c, const StoreImage *image) {
         int r;
 
-        /* What other programs have in the kernel goes too: it may be what the store calls ours. The look that follows sees it
-         * again. */
         model_reset(c->model);
         c->host_stored = false;
         r = context_add_host(c);
@@ -140,5 +167,6 @@ int context_load(Context *c, const StoreImage *image) {
                 return r;
         for (StoredType kind = 0; kind < _STORED_MAX; kind++)
                 c->next_ids[kind] = store_image_next_id(image, kind);
-        return store_image_visit(image, load, c);
+        r = store_image_visit(image, load, c);
+        return r < 0 ? r : settle_doubtful(c);
 }

@@ -5,8 +5,8 @@
 
 #include "change/context.h"
 
-/* Fills the model of C from IMAGE. Objects from an earlier image are taken out of the model first; no change may be under way
- * then. Returns 0 or a negative errno. */
+/* Fills the model of C from IMAGE. Objects from an earlier image are taken out of the model first, what other programs have
+ * stays; no change may be under way then. Returns 0 or a negative errno. */
 int context_load(Context *c, const StoreImage *image);
 
 /* Adds the host's own node, if there is a backend that has one; context_load() does so, too. */

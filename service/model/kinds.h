@@ -162,6 +162,7 @@ struct TcpEndpoint {
         IpEndpoint *ip;
         bool leaving;   /* being deleted: for the rules it is not there */
         bool automatic; /* made by the service: for a host address, or because a port binds to it */
+        bool doubtful;  /* made by method before the store was opened again, and not read from it yet */
         Binding *bound_by;
         Membership *groups;
         TcpEndpoint *next_of_ip, **link_of_ip;

@@ -35,8 +35,9 @@ void model_set_telling(Model *m, bool telling);
 
 const ModelCounts *model_counts(const Model *m);
 
-/* Takes everything out but what the service made unasked: the addresses of the host, the endpoints that these have, and the
- * built-in portal group. What other programs made goes too. */
+/* Takes everything out but what the service made unasked (the addresses of the host, the endpoints that these have, the built-in
+ * portal group), and what other programs made. Endpoints made by method to which a port of these binds stay too, doubtful and in
+ * no group. */
 void model_reset(Model *m);
 
 void model_set_node_managed(Model *m, Node *n, bool managed); /* its ports too; they are desired as they are then */

@@ -91,9 +91,9 @@ void model_remove_node(Model *m, Node *n) {
         node_done(n);
 }
 
-/* Nobody made a node but a caller or another program. */
 void node_reset(Model *m, Node *n) {
-        model_remove_node(m, n);
+        if (n->managed)
+                model_remove_node(m, n);
 }
 
 int model_set_node_alias(Model *m, Node *n, const char *alias) {

@@ -204,9 +204,10 @@ void model_remove_port(Model *m, Port *p) {
         port_free(m, p);
 }
 
-/* As of a node. */
+/* In a node of another program there is none of ours. */
 void port_reset(Model *m, Port *p) {
-        model_remove_port(m, p);
+        if (p->managed)
+                model_remove_port(m, p);
 }
 
 int model_reserve_binding(Model *m, Port *p, const Portal *portal, Binding **ret) {

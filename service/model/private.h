@@ -28,7 +28,7 @@ struct Model {
 #include "model/kinds.def"
 };
 
-/* Takes back what callers and other programs made of O: see model_reset(). What nobody but the service made stays. */
+/* Takes back what callers made of O: see model_reset(). What the service or another program made stays. */
 #define KIND(ENUM, Type, name, ...) void name##_reset(Model *m, Type *o);
 #include "model/kinds.def"
 

@@ -59,14 +59,22 @@ static void membership_free(Model *m, Membership *e) {
         free(e);
 }
 
-static void tcp_endpoint_free(Model *m, TcpEndpoint *t) {
-        object_retract(m, &t->object);
+void model_leave_groups(Model *m, TcpEndpoint *t) {
+        if (!t->groups)
+                return;
+
         while (t->groups) {
                 PortalGroup *g = t->groups->group;
 
                 membership_free(m, t->groups);
                 object_tell_changed(m, &g->object, "Members");
         }
+        object_tell_changed(m, &t->object, "MemberOfCollection");
+}
+
+static void tcp_endpoint_free(Model *m, TcpEndpoint *t) {
+        object_retract(m, &t->object);
+        model_leave_groups(m, t);
 
         *bytes_of_tcp_endpoint(m, t) -= size_of_tcp_endpoint(t);
         HASH_DELETE(hh, m->tcp_endpoints, t);
@@ -162,7 +170,14 @@ void model_remove_tcp_endpoint(Model *m, TcpEndpoint *t) {
 }
 
 void tcp_endpoint_reset(Model *m, TcpEndpoint *t) {
-        if (!t->automatic)
+        if (t->automatic)
+                return;
+
+        /* Whoever binds to it now is another program, and stays. */
+        if (t->bound_by) {
+                t->doubtful = true;
+                model_leave_groups(m, t);
+        } else
                 model_remove_tcp_endpoint(m, t);
 }
 
@@ -173,6 +188,35 @@ static Membership *membership_find(const PortalGroup *g, const TcpEndpoint *t) {
                         return e;
 
         return NULL;
+}
+
+int model_set_tcp_endpoint_automatic(Model *m, TcpEndpoint *t, bool automatic, PortalGroup *g) {
+        bool joins = automatic && !membership_find(g, t);
+        int r;
+
+        if (t->automatic == automatic)
+                return 0;
+
+        object_retract(m, &t->object);
+        *bytes_of_tcp_endpoint(m, t) -= size_of_tcp_endpoint(t);
+        for (Membership *e = t->groups; e; e = e->next_of_tcp)
+                *bytes_of_membership(m, e) -= size_of_membership(e);
+        t->automatic = automatic;
+        *bytes_of_tcp_endpoint(m, t) += size_of_tcp_endpoint(t);
+        for (Membership *e = t->groups; e; e = e->next_of_tcp)
+                *bytes_of_membership(m, e) += size_of_membership(e);
+        if (automatic)
+                m->counts.tcp_endpoints--;
+        else
+                m->counts.tcp_endpoints++;
+
+        r = joins ? membership_new(m, g, t) : 0;
+        if (r >= 0)
+                r = object_publish(m, &t->object);
+        if (joins && r >= 0)
+                object_tell_changed(m, &g->object, "Members");
+        endpoint_release_tcp(m, t);
+        return r;
 }
 
 bool portal_group_has_member(const PortalGroup *g, const TcpEndpoint *t) {

@@ -14,6 +14,12 @@ TcpEndpoint *model_find_tcp_endpoint(Model *m, const Portal *portal);
 /* TCP endpoints made by method; they survive their address. */
 int model_add_tcp_endpoint(Model *m, const Portal *portal, PortalGroup *group /* NULL: in none */, TcpEndpoint **ret);
 
+/* T counts as automatic, or as made by method, from now on. It leaves the bus for this and comes back, since clients may rely on
+ * this property of an object. An automatic one comes into G, the built-in group, and goes if there is no reason for it. 0, or
+ * -ENOMEM with T not on the bus any more. */
+int model_set_tcp_endpoint_automatic(Model *m, TcpEndpoint *t, bool automatic, PortalGroup *g);
+void model_leave_groups(Model *m, TcpEndpoint *t); /* whatever it is there for */
+
 int model_add_member(Model *m, PortalGroup *g, TcpEndpoint *t); /* is one already: 0 */
 void model_remove_member(Model *m, PortalGroup *g, TcpEndpoint *t);
 bool portal_group_has_member(const PortalGroup *g, const TcpEndpoint *t); /* one that leaves is none */

@@ -97,6 +97,51 @@ static void test_made_endpoints(void) {
         recorder_check(r);
 }
 
+/* An endpoint that a port binds to, and a group has: what a method made counts as automatic, and the other way round. */
+static void test_made_and_automatic(void) {
+        g_autoptr(Recorder) r = recorder_new();
+        PortalGroup *g = add_group(r, 7, "");
+        Node *n = add_node(r, "iqn.2026-11.org.example:disk", ROLE_BIT(ROLE_TARGET));
+        TcpEndpoint *t;
+        Model *m = r->model;
+        size_t bytes;
+        Port *p;
+
+        add_address(r, "10.0.0.1");
+        t = add_tcp(r, "10.0.0.1:860", g);
+        p = add_port(r, n, ROLE_TARGET, 1, "10.0.0.1:860");
+        bytes = model_counts(m)->bytes;
+        recorder_forget(r);
+
+        g_assert_cmpint(model_set_tcp_endpoint_automatic(m, t, false, NULL), ==, 0); /* is so */
+        recorder_assert_told(r);
+        g_assert_cmpint(model_set_tcp_endpoint_automatic(m, t, true, group(r, 0)), ==, 0);
+        recorder_assert_told(r, "- /tcp/10.0.0.1:860", "+ /tcp/10.0.0.1:860", "~ /group/0 Members");
+        g_assert_true(tcp(r, "10.0.0.1:860") == t);
+        g_assert_true(portal_group_has_member(g, t));
+        g_assert_cmpuint(model_counts(m)->tcp_endpoints, ==, 0);
+        g_assert_cmpuint(model_counts(m)->bytes, <, bytes);
+        recorder_check(r);
+
+        model_leave_groups(m, t);
+        recorder_assert_told(r, "~ /group/0 Members", "~ /group/7 Members", "~ /tcp/10.0.0.1:860 MemberOfCollection");
+        model_leave_groups(m, t);
+        recorder_assert_told(r);
+        g_assert_cmpint(model_set_tcp_endpoint_automatic(m, t, false, NULL), ==, 0);
+        recorder_assert_told(r, "- /tcp/10.0.0.1:860", "+ /tcp/10.0.0.1:860");
+        g_assert_cmpuint(model_counts(m)->tcp_endpoints, ==, 1);
+        g_assert_cmpint(model_add_member(m, g, t), ==, 0);
+        g_assert_cmpuint(model_counts(m)->bytes, ==, bytes);
+        recorder_check(r);
+
+        /* Nobody needs an automatic one that nothing binds to. */
+        model_leave_groups(m, t);
+        model_remove_port(m, p);
+        g_assert_cmpint(model_set_tcp_endpoint_automatic(m, t, true, group(r, 0)), ==, 0);
+        g_assert_cmpuint(model_counts(m)->tcp_endpoints, ==, 0);
+        recorder_check(r);
+}
+
 static void test_addresses(void) {
         g_autoptr(Recorder) r = recorder_new();
         static const IpAttributes other = { .prefix_length = 16, .origin = 4, .interface = "eth1" };
@@ -247,6 +292,7 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/model-endpoints/groups", test_groups);
         g_test_add_func("/model-endpoints/made-endpoints", test_made_endpoints);
+        g_test_add_func("/model-endpoints/made-and-automatic", test_made_and_automatic);
         g_test_add_func("/model-endpoints/addresses", test_addresses);
         g_test_add_func("/model-endpoints/addresses-in-use", test_addresses_in_use);
         g_test_add_func("/model-endpoints/reset", test_reset);

@@ -374,6 +374,7 @@ static int setup_context(Manager *m) {
         sd_id128_t boot;
         int r;
 
+        c->find_interface = host_find_interface;
         c->abilities.max = limits_default;
         c->abilities.max.ports = m->options->max_ports;
 

@@ -8,6 +8,7 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -463,6 +464,20 @@ void host_follow_links(Host *h, host_link_changed_t changed, void *userdata) {
 
 int host_find_link(const Host *h, const char *name) {
         return host_table_find_link(h->table, name);
+}
+
+bool host_find_interface(const char *zone, char ret[static IF_NAMESIZE]) {
+        unsigned index = if_nametoindex(zone);
+        unsigned long number;
+        char *end;
+
+        if (index == 0) {
+                number = strtoul(zone, &end, 0);
+                if (zone[0] >= '0' && zone[0] <= '9' && !*end && number <= INT32_MAX)
+                        index = (unsigned) number;
+        }
+
+        return index > 0 && if_indextoname(index, ret);
 }
 
 Host *host_free(Host *h) {

@@ -3,6 +3,8 @@
 
 /* The addresses of this host, live from the kernel's rtnetlink (rtnetlink(7)). */
 
+#include <net/if.h>
+#include <stdbool.h>
 #include <systemd/sd-event.h>
 
 #include "common/macro.h"
@@ -36,6 +38,10 @@ void host_follow_links(Host *h, host_link_changed_t changed, void *userdata);
 
 /* Returns the index of the interface that is called NAME according to what was told last, 0 if there is none. */
 int host_find_link(const Host *h, const char *name);
+
+/* Which interface the kernel would take for ZONE now: that of this name, alternative name or number. Its own name comes into RET.
+ * Needs no Host. Returns false if there is none. */
+bool host_find_interface(const char *zone, char ret[static IF_NAMESIZE]);
 
 /* Stops following; nothing is called any more. Returns NULL; NULL is fine. */
 Host *host_free(Host *h);

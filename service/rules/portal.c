@@ -2,6 +2,9 @@
 
 #include "rules/portal.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "common/text.h"
 #include "rules/refuse.h"
 
@@ -188,6 +191,19 @@ int check_declare_address(Model *m, const char *address, const char *element_nam
                 return refuse(REFUSAL_ADDRESS_EXISTS, ret_why, "Address %s is declared already", ip->name);
 
         return 0;
+}
+
+int check_zone(const IpAddress *address, const char *interface, char **ret_why) {
+        char text[IP_ADDRESS_TEXT_MAX], own_text[IP_ADDRESS_TEXT_MAX];
+        IpAddress own = *address;
+
+        if (strcmp(address->zone, interface) == 0)
+                return 0;
+
+        (void) snprintf(own.zone, sizeof(own.zone), "%s", interface);
+        return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
+                      "\"%s\" in %s is a number or an alternative name of interface %s; declare %s", address->zone,
+                      ip_address_to_text(address, text), interface, ip_address_to_text(&own, own_text));
 }
 
 int check_retract_address(Model *m, const Reference *address, IpEndpoint **ret, char **ret_why) {

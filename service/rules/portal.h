@@ -26,4 +26,6 @@ int check_remove_member(Model *m, const Reference *group, const Reference *endpo
 
 /* Declared addresses. ELEMENT_NAME may be "". */
 int check_declare_address(Model *m, const char *address, const char *element_name, IpAddress *ret, char **ret_why);
+/* INTERFACE: the own name of the interface for which the kernel takes the zone of ADDRESS, a link-local one. */
+int check_zone(const IpAddress *address, const char *interface, char **ret_why);
 int check_retract_address(Model *m, const Reference *address, IpEndpoint **ret, char **ret_why);

@@ -265,6 +265,36 @@ static void test_link_local(void) {
         must_call(b->bus, "DeleteIPProtocolEndpoint", "o", path);
 }
 
+/* An interface is known by its own name: by others the address would be another one here, and never there. */
+static void test_other_names(void) {
+        sd_bus_error e = SD_BUS_ERROR_NULL;
+        g_autofree char *path = NULL;
+        g_autoptr(Base) b = base_new();
+
+        run_command("ip", "link", "property", "add", "dev", "lo", "altname", "loop0", NULL);
+        g_assert_null(call_service(b->bus, &e, "CreateIPProtocolEndpoint", "sa{sv}", "fe80::7%loop0", 0));
+        g_assert_nonnull(strstr(e.message, "alternative name of interface lo; declare fe80::7%lo"));
+        assert_error(&e, "InvalidParameter", 5);
+        g_assert_null(call_service(b->bus, &e, "CreateIPProtocolEndpoint", "sa{sv}", "fe80::7%1", 0));
+        g_assert_nonnull(strstr(e.message, "declare fe80::7%lo"));
+        assert_error(&e, "InvalidParameter", 5);
+        must_refuse(b->bus, "InvalidParameter", 5, "CreateIPProtocolEndpoint", "sa{sv}", "fe80::7%0x1", 0);
+        base_assert_untouched(b, "other names");
+
+        /* As it says. */
+        path = call_for_path(b->bus, &e, "CreateIPProtocolEndpoint", "sa{sv}", "fe80::7%lo", 0);
+        g_assert_nonnull(path);
+        run_command("ip", "address", "add", "fe80::7/64", "dev", "lo", "nodad", NULL);
+        wait_property(b, path, IP_INTERFACE, "Present", "true");
+        run_command("ip", "address", "del", "fe80::7/64", "dev", "lo", NULL);
+        run_command("ip", "link", "property", "del", "dev", "lo", "altname", "loop0", NULL);
+        must_call(b->bus, "DeleteIPProtocolEndpoint", "o", path);
+
+        /* Nothing is called so now: it may come. */
+        must_call(b->bus, "CreateIPProtocolEndpoint", "sa{sv}", "fe80::7%loop0", 0);
+        must_call(b->bus, "CreateIPProtocolEndpoint", "sa{sv}", "fe80::7%4711", 0);
+}
+
 static void test_authorized(void) {
         g_autofree char *questions = NULL;
         g_autoptr(Base) b = base_new();
@@ -313,6 +343,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/declared/other-endpoint", test_other_endpoint);
         g_test_add_func("/declared/wrong-input", test_wrong_input);
         g_test_add_func("/declared/link-local", test_link_local);
+        g_test_add_func("/declared/other-names", test_other_names);
         g_test_add_func("/declared/authorized", test_authorized);
         g_test_add_func("/declared/backend-refuses", test_backend_refuses);
         return g_test_run();

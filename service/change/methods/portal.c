@@ -206,6 +206,7 @@ static const MethodCode declare_codes[] = {
 
 static int declare_address(Plan *p, const Intent *i, char **ret_why) {
         const Argument *name = intent_option(i, "ElementName");
+        char interface[IF_NAMESIZE];
         IpAddress address;
         int r;
 
@@ -213,6 +214,8 @@ static int declare_address(Plan *p, const Intent *i, char **ret_why) {
         if (r == 0)
                 r = check_declare_address(p->context->model, intent_text(i, "Address"), name ? name->text : "", &address,
                                           ret_why);
+        if (r == 0 && address.zone[0] && p->context->find_interface && p->context->find_interface(address.zone, interface))
+                r = check_zone(&address, interface, ret_why);
         if (r != 0)
                 return r;
         return plan_declare_address(p, &address, name ? name->text : "");

@@ -14,6 +14,8 @@
 
 #define PER_USER 256u
 #define PER_LOCK 256u
+#define IN_ALL 1024u
+#define RESERVE 128u
 
 static const char base[] = ROOT_PATH "/node/iqn_2e2026_2d11_2eorg_2eexample_3abase";
 
@@ -76,7 +78,7 @@ static void test_disk_hangs(void) {
 
 /* The bus lets a connection wait for 128 answers at once. */
 typedef struct Crowd {
-        sd_bus *buses[5];
+        sd_bus *buses[10];
         unsigned n;
 } Crowd;
 
@@ -211,9 +213,76 @@ static void test_reserve(void) {
         crowd_leave(&root);
 }
 
+static Call *start_create_node(sd_bus *bus, const char *kind, unsigned i) {
+        g_autofree char *name = g_strdup_printf("iqn.2026-11.org.example:%s-%u", kind, i);
+
+        return call_start(message_new_create_node(bus, name));
+}
+
+/* Sends all that is queued in the test, and gives the service time to take it in: the last call of each connection is behind a
+ * question that is answered. */
+static void crowd_settle(const Crowd *c) {
+        for (gsize i = 0; i < G_N_ELEMENTS(c->buses); i++)
+                g_free(get_property(c->buses[i], ROOT_PATH, SERVICE_INTERFACE, "MaxPorts"));
+}
+
+static void assert_waits(Call *c) {
+        g_assert_null(c->reply);
+}
+
+/* The disk hangs, so that no change ends: there is room for so many of all callers together, and for some more of root's. */
+static void test_room_in_all(void) {
+        g_autoptr(Base) b = base_new();
+        g_autoptr(GPtrArray) calls = g_ptr_array_new();
+        sd_bus *alice = caller_new("alice"), *mallory = caller_new("mallory");
+        g_autoptr(Call) too_many = NULL, of_mallory = NULL, of_root = NULL, after = NULL;
+        Crowd root;
+
+        rules_set("return action.id.endsWith(\".create-node\") ? polkit.Result.YES : polkit.Result.NO;");
+        service_stop(b->service);
+        flush_control(b->service);
+        service_start(b->service);
+        crowd_init(&root, "root");
+        flush_set_msec(b->service, 600000);
+
+        /* One less than all; the last one is alice's. */
+        for (unsigned i = 0; i < IN_ALL - 1; i++)
+                g_ptr_array_add(calls, start_create_node(crowd_next(&root), "root", i));
+        crowd_settle(&root);
+        g_ptr_array_add(calls, start_create_node(alice, "alice", 0));
+        loop_for(500);
+        assert_waits(calls->pdata[IN_ALL - 1]);
+        too_many = start_create_node(alice, "alice", 1);
+        assert_call_fails(too_many, "LimitReached", 32775);
+        g_assert_nonnull(strstr(sd_bus_message_get_error(too_many->reply)->message, "1025 changes are under way"));
+        of_mallory = start_create_node(mallory, "mallory", 0);
+        assert_call_fails(of_mallory, "LimitReached", 32775);
+
+        for (unsigned i = 0; i < RESERVE; i++)
+                g_ptr_array_add(calls, start_create_node(crowd_next(&root), "more", i));
+        crowd_settle(&root);
+        of_root = start_create_node(crowd_next(&root), "too-many", 0);
+        assert_call_fails(of_root, "LimitReached", 32775);
+        for (unsigned i = 0; i < calls->len; i++)
+                assert_waits(calls->pdata[i]);
+
+        /* Reading goes on, and when the disk is back so does all else. */
+        flush_set_msec(b->service, 0);
+        for (unsigned i = 0; i < calls->len; i++) {
+                assert_call_succeeds(calls->pdata[i]);
+                call_free(calls->pdata[i]);
+        }
+        after = start_create_node(mallory, "mallory", 0);
+        assert_call_succeeds(after);
+        crowd_leave(&root);
+        caller_leave(alice);
+        caller_leave(mallory);
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/turns/reserve", test_reserve);
+        g_test_add_func("/turns/room-in-all", test_room_in_all);
         g_test_add_func("/turns/flood", test_flood);
         g_test_add_func("/turns/disk-hangs", test_disk_hangs);
         return g_test_run();

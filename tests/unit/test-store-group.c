@@ -523,6 +523,8 @@ static void test_killed(void) {
                                 g_usleep(200);
                                 while (sd_event_run(s->event, 0) > 0)
                                         ;
+                                while (i > results.n + 5) /* of larger groups there would be too few on a machine that is busy */
+                                        g_assert_cmpint(sd_event_run(s->event, UINT64_MAX), >=, 0);
                                 for (; n_reported < results.n; n_reported++)
                                         if (write(fds[1], "x", 1) != 1)
                                                 _exit(1);

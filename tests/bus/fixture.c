@@ -473,6 +473,21 @@ void assert_error(sd_bus_error *e, const char *name, unsigned code) {
         sd_bus_error_free(e);
 }
 
+bool process_is_traced(GPid pid) {
+        g_autofree char *tasks = g_strdup_printf("/proc/%d/task", pid);
+        g_autoptr(GDir) dir = g_dir_open(tasks, 0, NULL);
+        const char *thread;
+
+        g_assert_nonnull(dir);
+        while ((thread = g_dir_read_name(dir))) {
+                g_autofree char *path = g_build_filename(tasks, thread, "status", NULL), *status = NULL;
+
+                if (!g_file_get_contents(path, &status, NULL, NULL) || strstr(status, "\nTracerPid:\t0\n"))
+                        return false;
+        }
+        return true;
+}
+
 void run_command(const char *argument, ...) {
         g_autoptr(GPtrArray) argv = g_ptr_array_new();
         g_autofree char *output = NULL, *errors = NULL;

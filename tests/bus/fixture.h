@@ -103,5 +103,8 @@ void assert_error(sd_bus_error *e, const char *name, unsigned code);
 /* Runs a command (NULL-terminated), which must succeed; its output is dropped. */
 void run_command(const char *argument, ...) G_GNUC_NULL_TERMINATED;
 
+/* Whether strace or another tracer has got all threads of the process, which it does one by one. */
+bool process_is_traced(GPid pid);
+
 /* Turns the event loop of BUS (sd_bus_process and wait) until CONDITION returns true or 60 s passed, which ends the test. */
 void process_until(sd_bus *bus, bool (*condition)(void *userdata), void *userdata);

@@ -144,7 +144,7 @@ static void check_after_kill(Scene *s, bool answered, const char *what) {
 }
 
 static GPid inject_kill(Service *s, const char *syscall, unsigned when) {
-        g_autofree char *pid = g_strdup_printf("%d", s->pid), *status_path = g_strdup_printf("/proc/%d/status", s->pid);
+        g_autofree char *pid = g_strdup_printf("%d", s->pid);
         g_autofree char *trace = g_strdup_printf("trace=%s", syscall);
         g_autofree char *inject = g_strdup_printf("inject=%s:signal=SIGKILL:when=%u", syscall, when);
         char *argv[] = { (char *) "strace",
@@ -166,11 +166,7 @@ static GPid inject_kill(Service *s, const char *syscall, unsigned when) {
         g_assert_no_error(error);
 
         for (unsigned i = 0; i < 20000; i++) {
-                g_autofree char *status = NULL;
-
-                g_file_get_contents(status_path, &status, NULL, &error);
-                g_assert_no_error(error);
-                if (!strstr(status, "\nTracerPid:\t0\n"))
+                if (process_is_traced(s->pid))
                         return strace;
                 g_usleep(500);
         }

@@ -175,7 +175,6 @@ static GPid strace;
 
 static void inject(Base *b, const char *what) {
         g_autofree char *pid = g_strdup_printf("%d", b->service->pid);
-        g_autofree char *status_path = g_strdup_printf("/proc/%d/status", b->service->pid);
         g_autofree char *expression = g_strconcat("inject=", what, NULL);
         char *argv[] = { (char *) "strace",
                          (char *) "-f",
@@ -194,11 +193,7 @@ static void inject(Base *b, const char *what) {
         g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &strace, &error);
         g_assert_no_error(error);
         for (unsigned i = 0; i < 20000; i++) {
-                g_autofree char *status = NULL;
-
-                g_file_get_contents(status_path, &status, NULL, &error);
-                g_assert_no_error(error);
-                if (!strstr(status, "\nTracerPid:\t0\n"))
+                if (process_is_traced(b->service->pid))
                         return;
                 g_usleep(500);
         }

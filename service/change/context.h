@@ -20,7 +20,6 @@ typedef struct Context {
         char boot_id[33];               /* of this boot: sd_id128_get_boot() */
         uint64_t next_ids[_STORED_MAX]; /* of the kinds whose ids the service chooses: what the next one gets */
         bool host_stored;               /* the store has a row for the host's own node */
-        bool ready;                     /* the store is read and the first look at the kernel is over: changes are taken */
         /* As host_find_interface(); NULL: nobody is asked. */
         bool (*find_interface)(const char *zone, char ret[static IF_NAMESIZE]);
         bool ready; /* the store is read and the first look at the kernel is over: changes are taken */

@@ -99,9 +99,12 @@ char *initiator_shell(int *ret_status, const char *format, ...) {
         return output;
 }
 
+/* A process that was killed still takes messages for a moment. */
 void initiator_kill_workers(Initiator *i) {
-        g_free(initiator_shell(NULL, "kill -9 $(cat /proc/%d/task/%d/children)", i->service->initiator_listener,
-                               i->service->initiator_listener));
+        g_free(initiator_shell(NULL,
+                               "for p in $(cat /proc/%d/task/%d/children); do kill -9 $p; "
+                               "while grep -qs '^State:.[^Z]' /proc/$p/status; do sleep 0.01; done; done",
+                               i->service->initiator_listener, i->service->initiator_listener));
 }
 
 void initiator_wait_property(Initiator *i, const char *path, const char *interface, const char *property, const char *value) {

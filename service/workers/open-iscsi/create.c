@@ -7,11 +7,12 @@
 
 #include "workers/open-iscsi/operations.h"
 
-int decide_nothing(Call *c, const Operation *op, Report *report, Texts *warnings) {
+/* A record holds no addresses. */
+int decide_unbind_portal(Call *c, const Operation *op, Report *report, Texts *warnings) {
         return 0;
 }
 
-int act_nothing(Call *c, const Operation *op, Report *report) {
+int act_unbind_portal(Call *c, const Operation *op, Report *report) {
         return 0;
 }
 
@@ -122,6 +123,10 @@ int decide_create_port(Call *c, const Operation *op, Report *report, Texts *warn
         return 0;
 }
 
+int act_create_node(Call *c, const Operation *op, Report *report) {
+        return 0;
+}
+
 /* One that is there is begun anew: the portals that are bound next decide about its interface. */
 int decide_make_port(Call *c, const Operation *op, Report *report, Texts *warnings) {
         CallPort *p;
@@ -133,6 +138,11 @@ int decide_make_port(Call *c, const Operation *op, Report *report, Texts *warnin
 
         p->exists = true;
         p->netdev[0] = '\0';
+        return 0;
+}
+
+/* The record is written when more is known of it. */
+int act_make_port(Call *c, const Operation *op, Report *report) {
         return 0;
 }
 
@@ -240,10 +250,22 @@ static int write_port(Call *c, CallPort *p) {
         return 0;
 }
 
-int act_write_port(Call *c, const Operation *op, Report *report) {
+int write_planned_port(Call *c, const Operation *op, Report *report) {
         CallPort *p;
         int r;
 
         r = call_port(c, op->identifier, &p, report);
         return r < 0 ? r : write_port(c, p);
+}
+
+int act_create_port(Call *c, const Operation *op, Report *report) {
+        return write_planned_port(c, op, report);
+}
+
+int act_bind_portal(Call *c, const Operation *op, Report *report) {
+        return write_planned_port(c, op, report);
+}
+
+int act_enable_port(Call *c, const Operation *op, Report *report) {
+        return write_planned_port(c, op, report);
 }

@@ -14,16 +14,9 @@ static const struct {
         decide_t decide;
         act_t act;
 } operations[_VERB_MAX] = {
-        [VERB_CREATE_NODE] = { decide_create_node, act_nothing },
-        [VERB_DELETE_NODE] = { decide_delete_node, act_nothing },
-        [VERB_CREATE_PORT] = { decide_create_port, act_write_port },
-        [VERB_MAKE_PORT] = { decide_make_port, act_nothing },
-        [VERB_UNDO_PORT] = { decide_undo_port, act_undo_port },
-        [VERB_DELETE_PORT] = { decide_delete_port, act_delete_port },
-        [VERB_BIND_PORTAL] = { decide_bind_portal, act_write_port },
-        [VERB_UNBIND_PORTAL] = { decide_nothing, act_nothing },
-        [VERB_ENABLE_PORT] = { decide_enable_port, act_write_port },
-        [VERB_CHECK_SESSIONS] = { decide_check_sessions, act_nothing },
+#define TARGET_VERB(...)
+#define VERB(id, function, ...) [VERB_##id] = { decide_##function, act_##function },
+#include "common/verbs.def"
 };
 
 static bool has_verb(Verb verb) {

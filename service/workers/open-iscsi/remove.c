@@ -35,6 +35,10 @@ int decide_delete_node(Call *c, const Operation *op, Report *report, Texts *warn
         return 0;
 }
 
+int act_delete_node(Call *c, const Operation *op, Report *report) {
+        return 0;
+}
+
 static int warn_of_use(const Use *u, Texts *warnings) {
         int r = 0;
 
@@ -159,4 +163,8 @@ int decide_check_sessions(Call *c, const Operation *op, Report *report, Texts *w
         for (size_t i = 0; i < c->all.n && r >= 0; i++)
                 r = check_use(c, c->all.items[i].record->file, report);
         return r;
+}
+
+int act_check_sessions(Call *c, const Operation *op, Report *report) {
+        return 0;
 }

@@ -100,10 +100,17 @@ char *initiator_shell(int *ret_status, const char *format, ...) {
 }
 
 /* A process that was killed still takes messages for a moment. */
+#define KILL "kill -9 $p; while grep -qs '^State:.[^Z]' /proc/$p/status; do sleep 0.01; done; "
+
 void initiator_kill_workers(Initiator *i) {
+        g_free(initiator_shell(NULL, "for p in $(cat /proc/%d/task/%d/children); do " KILL "done", i->service->initiator_listener,
+                               i->service->initiator_listener));
+}
+
+void initiator_kill_idle_workers(Initiator *i) {
         g_free(initiator_shell(NULL,
-                               "for p in $(cat /proc/%d/task/%d/children); do kill -9 $p; "
-                               "while grep -qs '^State:.[^Z]' /proc/$p/status; do sleep 0.01; done; done",
+                               "for p in $(cat /proc/%d/task/%d/children); do "
+                               "ls -l /proc/$p/fd | grep -q anon_inode:inotify || { " KILL "}; done",
                                i->service->initiator_listener, i->service->initiator_listener));
 }
 

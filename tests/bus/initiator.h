@@ -46,6 +46,9 @@ char *initiator_shell(int *ret_status, const char *format, ...) G_GNUC_PRINTF(2,
 /* SIGKILL for all workers that are there. */
 void initiator_kill_workers(Initiator *i);
 
+/* The same, but not for the one that waits for changes: its loss would have the service look at nodes, with new workers. */
+void initiator_kill_idle_workers(Initiator *i);
+
 /* Waits until the property has the value. */
 void initiator_wait_property(Initiator *i, const char *path, const char *interface, const char *property, const char *value);
 

@@ -357,12 +357,20 @@ static int on_signal(sd_bus_message *message, void *userdata, sd_bus_error *ret_
         return 0;
 }
 
+static void ping(sd_bus *bus) {
+        sd_bus_error e = SD_BUS_ERROR_NULL;
+
+        if (sd_bus_call_method(bus, BUS_NAME, ROOT_PATH, "org.freedesktop.DBus.Peer", "Ping", &e, NULL, NULL) < 0)
+                g_error("Ping: %s", e.message);
+}
+
 Mirror *mirror_new(sd_bus *bus) {
         Mirror *m = g_new0(Mirror, 1);
 
         m->bus = sd_bus_ref(bus);
         m->lines = g_string_new(NULL);
         m->invalidated = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        ping(bus); /* what was done before is told before */
         g_assert_cmpint(sd_bus_add_match(bus, &m->slot, "type='signal',sender='" BUS_NAME "',path_namespace='" ROOT_PATH "'",
                                          on_signal, m),
                         >=, 0);
@@ -423,12 +431,10 @@ static void mirror_check(Mirror *m) {
 }
 
 char *mirror_take(Mirror *m) {
-        sd_bus_error e = SD_BUS_ERROR_NULL;
         char *lines;
         int r;
 
-        if (sd_bus_call_method(m->bus, BUS_NAME, ROOT_PATH, "org.freedesktop.DBus.Peer", "Ping", &e, NULL, NULL) < 0)
-                g_error("Ping: %s", e.message);
+        ping(m->bus);
         while ((r = sd_bus_process(m->bus, NULL)) > 0)
                 ;
         g_assert_cmpint(r, >=, 0);

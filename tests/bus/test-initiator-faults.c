@@ -200,7 +200,7 @@ static void test_order(Initiator *i, gconstpointer data) {
         g_autofree char *line = NULL, *calls = NULL;
 
         line = g_strdup("env ASAN_OPTIONS=detect_leaks=0 strace -D -qqq -o /run/trace -e trace=fsync,link,rename,unlink ");
-        initiator_kill_workers(i);
+        initiator_kill_idle_workers(i);
         g_assert_true(g_file_set_contents(INITIATOR_WRAPPER, line, -1, NULL));
         g_free(initiator_create(i));
         calls = initiator_shell(NULL, "sed -nE 's/^([a-z]+)\\((.*)\\) += 0$/\\1 \\2/p' /run/trace | "
@@ -227,7 +227,7 @@ static void test_killed(Initiator *i, gconstpointer data) {
 
                 line = g_strdup_printf("env ASAN_OPTIONS=detect_leaks=0 strace -D -qqq -o /dev/null -e inject=%s:signal=KILL:%s ",
                                        parts[0], parts[1] ? parts[1] : "when=1");
-                initiator_kill_workers(i);
+                initiator_kill_idle_workers(i);
                 g_assert_true(g_file_set_contents(INITIATOR_WRAPPER, line, -1, NULL));
                 g_assert_cmpint(sd_bus_call(i->bus, m, UINT64_MAX, &e, NULL), <, 0);
                 g_test_message("%s: %s", calls[k], e.message);

@@ -3,6 +3,7 @@
 /* What the service does with ports that carry something: disks, access lists, sessions; many ports in one call; ports of one
  * boot; and checks, which do nothing. */
 
+#include "open-iscsi.h"
 #include "service-fixture.h"
 
 #include <string.h>
@@ -72,24 +73,13 @@ static void test_off_and_on(void) {
         disk_remove();
 }
 
-static bool initiator_start(void) {
-        if (shell("command -v iscsid && command -v iscsiadm && modprobe iscsi_tcp || test -d /sys/module/iscsi_tcp") != 0) {
-                g_test_skip("open-iscsi, or its kernel module, is not here");
-                return false;
-        }
-        must_shell("mkdir -p /run/lock/iscsi /etc/iscsi && echo InitiatorName=" INITIATOR " >/etc/iscsi/initiatorname.iscsi && "
-                   "iscsid -p /run/test-iscsid.pid && for i in $(seq 100); do test -s /run/test-iscsid.pid && break; sleep 0.1; "
-                   "done");
-        return true;
-}
-
 /* An initiator is logged in: the port is deleted by force alone. */
 static void test_forced(void) {
         g_autofree char *before = NULL, *after = NULL;
         g_autoptr(Service) s = service_on_target(NULL, NULL);
         sd_bus *bus;
 
-        if (!initiator_start())
+        if (!open_iscsi_start(INITIATOR))
                 return;
         bus = start_with_port(s);
         disk_make();
@@ -108,7 +98,7 @@ static void test_forced(void) {
         g_assert_false(object_exists(bus, PORT_1));
         assert_tree(NODE_A "\n");
         (void) shell("iscsiadm -m node -T " NODE_A " -p 127.0.0.1:3260 --logout; iscsiadm -m node -T " NODE_A " -o delete");
-        must_shell("kill $(cat /run/test-iscsid.pid)");
+        open_iscsi_stop();
         end(bus);
         disk_remove();
 }

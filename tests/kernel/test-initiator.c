@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "open-iscsi.h"
 #include "service-fixture.h"
 
 #define INITIATOR "iqn.2026-11.org.example:ini"
@@ -25,8 +26,7 @@ static void set_up(Fixture *f, gconstpointer data) {
         sd_bus_error e = SD_BUS_ERROR_NULL;
 
         g_assert_nonnull(command[0]);
-        must_shell("modprobe iscsi_tcp && mkdir -p -m 0700 /run/lock/iscsi && rm -rf /etc/iscsi/ifaces /etc/iscsi/nodes");
-        must_shell("setsid iscsid -f >/run/iscsid.log 2>&1 </dev/null & echo $! >/run/iscsid.test.pid; sleep 0.5");
+        g_assert_true(open_iscsi_start("iqn.2026-11.org.example:host"));
         f->service = service_on_target(NULL, NULL);
         service_use_open_iscsi(f->service, command);
         service_start(f->service);
@@ -46,7 +46,7 @@ static void tear_down(Fixture *f, gconstpointer data) {
         must_call(f->bus, "DeleteiSCSINodeForced", "o", NODE_A_PATH);
         sd_bus_flush_close_unref(f->bus);
         service_free(f->service);
-        must_shell("kill $(cat /run/iscsid.test.pid)");
+        open_iscsi_stop();
         g_free(f->port);
         g_free(f->record);
 }

@@ -6,27 +6,10 @@
 #include <string.h>
 
 #include "lio-fixture.h"
+#include "open-iscsi.h"
 
 #define INITIATOR "iqn.2026-11.org.iscsi:initiator"
 #define PORT NODE_A "/tpgt_1"
-
-static bool initiator_start(void) {
-        if (shell("command -v iscsid && command -v iscsiadm && modprobe iscsi_tcp || test -d /sys/module/iscsi_tcp") != 0) {
-                g_test_skip("open-iscsi, or its kernel module, is not here");
-                return false;
-        }
-
-        g_assert_cmpint(shell("mkdir -p /run/lock/iscsi /etc/iscsi && echo InitiatorName=" INITIATOR
-                              " >/etc/iscsi/initiatorname.iscsi && "
-                              "iscsid -p /run/test-iscsid.pid && for i in $(seq 100); do test -s /run/test-iscsid.pid && break; "
-                              "sleep 0.1; done"),
-                        ==, 0);
-        return true;
-}
-
-static void initiator_stop(void) {
-        g_assert_cmpint(shell("kill $(cat /run/test-iscsid.pid)"), ==, 0);
-}
 
 static void log_in(void) {
         g_assert_cmpint(shell("iscsiadm -m discovery -t sendtargets -p 127.0.0.1:3260 && iscsiadm -m node -T %s -p "
@@ -59,7 +42,7 @@ static void test_sessions(void) {
         g_autofree char *before = tree_snapshot(), *whole = NULL;
         g_autoptr(Worker) w = NULL;
 
-        if (!initiator_start())
+        if (!open_iscsi_start(INITIATOR))
                 return;
         w = worker_new(NULL, NULL);
 
@@ -120,7 +103,7 @@ static void test_sessions(void) {
         expect_success(call_port(w, "delete-port", NODE_A, 1));
         expect_success(call_node(w, "delete-node", NODE_A));
         assert_tree(before);
-        initiator_stop();
+        open_iscsi_stop();
 }
 
 static void add_tests(void) {

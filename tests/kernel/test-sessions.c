@@ -3,6 +3,7 @@
 /* Sessions of this host as an initiator: the real open-iscsi logs in to the real target, which is in another network namespace,
  * and the service, as an unprivileged user, shows what sysfs says. What the target says of the session is held against it. */
 
+#include "open-iscsi.h"
 #include "service-fixture.h"
 
 #include <string.h>
@@ -61,9 +62,7 @@ static void make_node_record(const char *record) {
 }
 
 static void start_initiator(void) {
-        must_shell("mkdir -p /run/lock/iscsi /etc/iscsi && rm -rf /etc/iscsi/ifaces /etc/iscsi/nodes && echo "
-                   "InitiatorName=" INITIATOR " >/etc/iscsi/initiatorname.iscsi && iscsid -p /run/test-iscsid.pid && "
-                   "for i in $(seq 100); do test -s /run/test-iscsid.pid && break; sleep 0.1; done");
+        g_assert_true(open_iscsi_start(INITIATOR));
         make_record(RECORD);
         make_node_record(RECORD);
 }
@@ -93,8 +92,7 @@ static void set_up(Fixture *f, gconstpointer data) {
 static void tear_down(Fixture *f, gconstpointer data) {
         stop_service(f);
         service_free(f->service);
-        (void) shell("iscsiadm -m node -u; p=$(cat /run/test-iscsid.pid) && kill $p && while kill -0 $p; do sleep 0.1; done; "
-                     "rm -f /run/test-iscsid.pid");
+        open_iscsi_stop();
         remove_target();
 }
 

@@ -25,6 +25,7 @@ typedef struct BackendTraits {
         bool selects_identifiers; /* a caller may choose a port's Identifier (CIM: IdentifierSelectionSupported) */
         bool on_addresses;        /* ports are on addresses, all of one network interface, and not on TCP ports */
         bool no_switch;           /* ports cannot be switched off */
+        bool shows_others;        /* other programs make nodes and ports in it, which are shown */
         bool has_host_node;       /* the host itself is a node, HOST_NODE (common/name.h) */
         bool nodes_are_names;     /* a node has nothing in the backend but its ports */
 } BackendTraits;

@@ -9,6 +9,7 @@
 #include "backend/base.h"
 #include "backend/memory-node.h"
 #include "common/log.h"
+#include "common/role.h"
 
 typedef struct ModelBackend {
         Backend backend;
@@ -318,7 +319,9 @@ int backend_new_model(sd_event *event, uint16_t role, bool selects_identifiers, 
         m->memory.role = role;
         b = &m->backend;
 
-        r = backend_init(b, &model_ops, event, "model", &(BackendTraits){ .selects_identifiers = selects_identifiers });
+        r = backend_init(
+                b, &model_ops, event, "model",
+                &(BackendTraits){ .selects_identifiers = selects_identifiers, .shows_others = role_info(role)->listens });
         if (r < 0)
                 return r;
 

@@ -287,9 +287,10 @@ static void store_unavailable(_unused_ Store *s, const StoreFault *fault, void *
 
 /* The backends that are worker programs. */
 static int peer_new(Manager *m, BackendChoice choice, Backend **ret) {
-        static const BackendTraits lio = { .selects_identifiers = true };
+        static const BackendTraits lio = { .selects_identifiers = true, .shows_others = true };
         static const BackendTraits open_iscsi = {
                 .on_addresses = true,
+                .shows_others = true,
                 .no_switch = true,
                 .has_host_node = true,
                 .nodes_are_names = true,

@@ -168,34 +168,40 @@ static int add_node(Details *d, char *name) {
         return r < 0 ? r : add_lock(d, LOCK_NODE, d->node.text);
 }
 
-static const char *role_word(uint64_t role) {
-        return role == ROLE_TARGET ? "target" : role == ROLE_INITIATOR ? "initiator" : NULL;
+/* Malloc'ed, NULL without memory. */
+static char *role_text(uint64_t role) {
+        char *text;
+
+        if (role_info(role))
+                return strdup(role_info(role)->name);
+        return asprintf(&text, "%u", (unsigned) role) < 0 ? NULL : text;
 }
 
 static int add_roles(Details *d, const Argument *a) {
-        bool initiator = false, target = !a->given && a->spec->type[0] == 'a'; /* CreateiSCSINode's default */
-        uint64_t other = 0;
-        char *text;
+        _cleanup_free_ char *text = NULL;
+        unsigned roles = 0;
 
-        if (a->spec->type[0] != 'a') {
-                if (role_word(a->number))
-                        return value_set(&d->role, strdup(role_word(a->number)));
-                return value_set(&d->role, asprintf(&text, "%u", (unsigned) a->number) < 0 ? NULL : text);
+        if (a->spec->type[0] != 'a')
+                return value_set(&d->role, role_text(a->number));
+        if (!a->given)
+                return value_set(&d->role, role_text(ROLE_DEFAULT));
+
+        for (size_t i = 0; i < a->n; i++) {
+                if (!role_info(a->numbers[i])) /* is refused later */
+                        return value_set(&d->role, role_text(a->numbers[i]));
+                roles |= ROLE_BIT(a->numbers[i]);
         }
 
-        for (size_t i = 0; i < a->n; i++)
-                if (a->numbers[i] == ROLE_INITIATOR)
-                        initiator = true;
-                else if (a->numbers[i] == ROLE_TARGET)
-                        target = true;
-                else
-                        other = a->numbers[i];
-        if (other) /* is refused later */
-                return value_set(&d->role, asprintf(&text, "%u", (unsigned) other) < 0 ? NULL : text);
-        return value_set(&d->role, strdup(initiator && target ? "initiator target"
-                                          : initiator         ? "initiator"
-                                          : target            ? "target"
-                                                              : ""));
+        text = strdup("");
+        FOR_EACH_ROLE(role)
+                if (text && (roles & ROLE_BIT(role))) {
+                        char *before = TAKE_PTR(text);
+
+                        if (asprintf(&text, "%s%s%s", before, before[0] ? " " : "", role_name(role)) < 0)
+                                text = NULL;
+                        free(before);
+                }
+        return value_set(&d->role, TAKE_PTR(text));
 }
 
 static int add_argument(const Argument *a, void *userdata) {

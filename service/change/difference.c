@@ -100,7 +100,7 @@ static bool wants_portal(const Binding *b, const ObservedPortal *o, RepairPolicy
         if (b->pending || b->removal)
                 return false;
         if (o)
-                return !o->listening && b->port->role == ROLE_TARGET;
+                return !o->listening && role_info(b->port->role)->listens;
         return b->owed || policy != REPAIR_OWED;
 }
 
@@ -273,6 +273,8 @@ static void look_at_interface(Evidence *e, const Port *p, const BackendItemResul
 }
 
 static void look_at_portals(Evidence *e, Port *p, Difference *d, const BackendItemResult *results) {
+        bool listens = role_info(p->role)->listens;
+
         for (size_t i = 0; i < p->n_bindings; i++) {
                 Binding *b = p->bindings[i];
                 const BackendItemResult *r = result_of(d, results, p, b, VERB_BIND_PORTAL);
@@ -280,8 +282,8 @@ static void look_at_portals(Evidence *e, Port *p, Difference *d, const BackendIt
                 const ObservedPortal *seen = find_portal(e->seen, &portal);
                 char text[PORTAL_TEXT_MAX];
 
-                e->listening[i] = (seen && seen->listening) || was_done(e, r) || (p->role == ROLE_INITIATOR && seen);
-                if (e->listening[i] || p->role == ROLE_INITIATOR)
+                e->listening[i] = (seen && (seen->listening || !listens)) || was_done(e, r);
+                if (e->listening[i] || !listens)
                         b->owed = false;
                 else if (r)
                         b->owed = true;
@@ -525,7 +527,7 @@ static void show_foreign_role(Context *c, Node *n, uint16_t role, bool exists) {
 }
 
 void difference_show_foreign(Context *c, uint16_t role, const ObservedNode *o) {
-        Node *n = model_find_known_node(c->model, o->name, role);
+        Node *n = model_find_known_node(c->model, o->name);
         Port *next;
         int r;
 

@@ -128,18 +128,16 @@ static int job_apply(Job *j) {
 
 static bool job_concerns(const Job *j, uint16_t role) {
         const Node *n = job_node(j);
-        Backend *b;
+        Backend *b = j->reconciler->context->backends[role];
+        bool of_host = b && backend_traits(b)->has_host_node;
 
         if (strcmp(j->name, HOST_NODE) == 0)
-                return n && role == ROLE_INITIATOR;
-        if (role == ROLE_TARGET)
-                return true;
-        if (n && (n->host || (n->roles & ROLE_BIT(role))))
-                return !n->host;
+                return n && of_host;
+        if (n && (n->roles & ROLE_BIT(role)))
+                return !(n->host && of_host); /* it is looked at as HOST_NODE */
 
         /* Nothing is known of it in this role, so it may be there if others can make it there. */
-        b = j->reconciler->context->backends[role];
-        return b && backend_traits(b)->has_host_node;
+        return b && backend_traits(b)->shows_others && !(n && n->host && of_host);
 }
 
 /* The host's node gets another name: a node of that name may be under change, so the job has to begin again with the lock of it
@@ -281,9 +279,9 @@ void job_next_role(Job *j) {
         observed_node_done(&j->observed);
         do
                 j->role++;
-        while (j->role <= ROLE_TARGET && !job_concerns(j, j->role));
+        while (j->role <= ROLE_LAST && !job_concerns(j, j->role));
 
-        if (j->role <= ROLE_TARGET)
+        if (j->role <= ROLE_LAST)
                 job_look(j);
         else
                 job_end(j);

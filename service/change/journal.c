@@ -13,8 +13,6 @@
 #include "common/name.h"
 #include "model/host-node.h"
 
-#define IDENTIFIER_MAX ((UINT64_C(1) << 48) - 1)
-
 /* What a line stood for went with its node, whose boot is over, or was deleted since. */
 #define NOTHING_LEFT 1
 
@@ -100,7 +98,8 @@ static int read_portals(uint16_t role, char *text, Portal **ret, size_t *ret_n) 
         if (!portals)
                 return -ENOMEM;
         for (char *p = strtok_r(text, " ", &state); p; p = strtok_r(NULL, " ", &state)) {
-                if ((role == ROLE_TARGET ? portal_from_text(p, portals + n) : ip_address_from_text(p, &portals[n].address)) < 0)
+                if ((role_info(role)->listens ? portal_from_text(p, portals + n) : ip_address_from_text(p, &portals[n].address)) <
+                    0)
                         return -EUCLEAN;
                 n++;
         }
@@ -138,11 +137,11 @@ static int take_role(char **text, uint16_t *ret) {
         uint64_t role;
         int r;
 
-        r = take_number(text, ROLE_TARGET, &role);
+        r = take_number(text, ROLE_LAST, &role);
         if (r < 0)
                 return r;
         *ret = (uint16_t) role;
-        return role == ROLE_INITIATOR || role == ROLE_TARGET ? 0 : -EUCLEAN;
+        return role_info(role) ? 0 : -EUCLEAN;
 }
 
 static int take_identifier(char **text, uint64_t *ret) {
@@ -155,19 +154,18 @@ static int take_node(Context *c, char **text, Node **ret) {
 
         if (!name || !name[0])
                 return -EUCLEAN;
-        *ret = model_find_known_node(c->model, name, ROLE_INITIATOR);
+        *ret = model_find_known_node(c->model, name);
         return *ret && (*ret)->managed ? 0 : NOTHING_LEFT;
 }
 
 static int load_node(Context *c, const Row *row, char *line) {
-        const unsigned both = ROLE_BIT(ROLE_INITIATOR) | ROLE_BIT(ROLE_TARGET);
         _cleanup_free_ char *normal = NULL;
         uint64_t roles, persistent, drift;
         const char *name, *reason;
         Node *n;
 
-        if (take_number(&line, both, &roles) < 0 || roles == 0 || (roles & ~both) || take_number(&line, 1, &persistent) < 0 ||
-            take_number(&line, _DRIFT_POLICY_MAX - 1, &drift) < 0)
+        if (take_number(&line, ROLES_ALL, &roles) < 0 || roles == 0 || (roles & ~ROLES_ALL) ||
+            take_number(&line, 1, &persistent) < 0 || take_number(&line, _DRIFT_POLICY_MAX - 1, &drift) < 0)
                 return -EUCLEAN;
         name = take_word(&line);
         if (!name || !line)
@@ -197,8 +195,8 @@ static int load_port(Context *c, const Row *row, char *line) {
         Port *p;
         int r;
 
-        if (take_role(&line, &role) < 0 || take_identifier(&line, &identifier) < 0 ||
-            (role == ROLE_TARGET && identifier > TAG_MAX) || take_number(&line, 1, &enabled) < 0)
+        if (take_role(&line, &role) < 0 || take_identifier(&line, &identifier) < 0 || identifier > identifier_max(role) ||
+            take_number(&line, 1, &enabled) < 0)
                 return -EUCLEAN;
         r = take_node(c, &line, &n);
         if (r != 0)

@@ -52,7 +52,7 @@ static int load_node(Context *c, const StoreOperation *op) {
         if (op->drift_policy[0] && drift_policy_from_text(op->drift_policy, &drift) < 0)
                 return -EUCLEAN;
 
-        n = model_find_known_node(c->model, op->node, ROLE_INITIATOR);
+        n = model_find_known_node(c->model, op->node);
         if (n && n->host) { /* it is there whether or not anything is stored of it */
                 c->host_stored = true;
                 n->drift = drift;
@@ -73,7 +73,7 @@ static int load_node(Context *c, const StoreOperation *op) {
 }
 
 static int load_port(Context *c, const StoreOperation *op) {
-        Node *n = model_find_known_node(c->model, op->node, op->role);
+        Node *n = model_find_known_node(c->model, op->node);
         Port *p;
         int r;
 
@@ -103,14 +103,16 @@ static int load(const StoreOperation *op, void *userdata) {
 }
 
 int context_add_host(Context *c) {
-        Backend *b = c->backends[ROLE_INITIATOR];
         Node *n;
         int r;
 
-        if (!b || !backend_traits(b)->has_host_node)
-                return 0;
-        r = model_add_host_node(c->model, &n);
-        return r < 0 ? r : model_publish_node(c->model, n);
+        FOR_EACH_ROLE(role)
+                if (c->backends[role] && backend_traits(c->backends[role])->has_host_node) {
+                        r = model_add_host_node(c->model, &n);
+                        return r < 0 ? r : model_publish_node(c->model, n);
+                }
+
+        return 0;
 }
 
 static void host_stored(int r, const char *why, void *userdata) {
@@ -133,7 +135,7 @@ int context_store_host(Context *c) {
                                               .verb = STORE_ADD_NODE,
                                               .node = HOST_NODE,
                                               .alias = "",
-                                              .roles = ROLE_BIT(ROLE_INITIATOR),
+                                              .roles = HOST_NODE_ROLES,
                                               .drift_policy = "",
                                               .boot_id = "",
                                       })

@@ -94,7 +94,7 @@ void job_run(Job *j) {
         const Node *n = job_node(j);
         int r;
 
-        j->role = ROLE_INITIATOR - 1;
+        j->role = ROLE_FIRST - 1;
         j->refusal = REFUSAL_NONE;
         free(TAKE_PTR(j->why));
         j->unseen = false;
@@ -398,7 +398,7 @@ static void listed(const BackendResult *result, void *userdata) {
 static void list_next(Reconciler *r) {
         int e;
 
-        while (++r->listing_role <= ROLE_TARGET) {
+        while (++r->listing_role <= ROLE_LAST) {
                 if (!r->context->backends[r->listing_role])
                         continue;
                 e = backend_list_nodes(r->context->backends[r->listing_role], listed, r, &r->listing);
@@ -425,7 +425,7 @@ static void reconciler_list(Reconciler *r) {
                         j->listed_roles = 0;
                 }
         r->list_failed = false;
-        r->listing_role = ROLE_INITIATOR - 1;
+        r->listing_role = ROLE_FIRST - 1;
         list_next(r);
 }
 

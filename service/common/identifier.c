@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+uint64_t identifier_max(uint16_t role) {
+        return role == ROLE_TARGET ? TAG_MAX : IDENTIFIER_MAX;
+}
+
 int identifier_from_text(const char *text, uint16_t role, uint64_t *ret, const char **ret_reason) {
         uint64_t v;
 
@@ -43,7 +47,4 @@ int identifier_from_text(const char *text, uint16_t role, uint64_t *ret, const c
 const char *identifier_to_text(uint64_t identifier, char buf[static IDENTIFIER_DIGITS + 1]) {
         (void) snprintf(buf, IDENTIFIER_DIGITS + 1, "%012llX", (unsigned long long) identifier & 0xFFFFFFFFFFFFull);
         return buf;
-}
-const char *role_name(uint16_t role) {
-        return role == ROLE_TARGET ? "target" : "initiator";
 }

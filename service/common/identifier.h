@@ -6,15 +6,14 @@
 
 #include <stdint.h>
 
-/* CIM_iSCSIProtocolEndpoint.Role */
-#define ROLE_INITIATOR 2u
-#define ROLE_TARGET 3u
-#define ROLE_BIT(role) (1u << (role))
-
-const char *role_name(uint16_t role); /* "target" or "initiator" */
+#include "common/role.h"
 
 #define IDENTIFIER_DIGITS 12u
+#define IDENTIFIER_MAX ((UINT64_C(1) << 48) - 1)
 #define TAG_MAX 0xFFFFu /* RFC 7143 §2.2; 0 is legal: §13.9 */
+
+/* The highest that a port of ROLE can have. */
+uint64_t identifier_max(uint16_t role);
 
 /* Reads an Identifier for ROLE. A target's is a tag 0…0xFFFF padded with zeros on the left. An initiator's is an ISID (RFC 7143
  * §11.12.5): the T field's value 11b is reserved, and with T 01b and 10b the A field is reserved, that is 0.

@@ -18,11 +18,11 @@ const char *node_known_as(const Node *n, uint16_t role) {
 }
 
 const char *node_stored_as(const Node *n) {
-        return n->host && n->roles == ROLE_BIT(ROLE_INITIATOR) ? HOST_NODE : n->name;
+        return n->host && n->roles == HOST_NODE_ROLES ? HOST_NODE : n->name;
 }
 
-Node *model_find_known_node(Model *m, const char *name, uint16_t role) {
-        if (role == ROLE_INITIATOR && m->host_node && strcmp(name, HOST_NODE) == 0)
+Node *model_find_known_node(Model *m, const char *name) {
+        if (m->host_node && strcmp(name, HOST_NODE) == 0)
                 return m->host_node;
 
         return model_find_node(m, name);
@@ -34,7 +34,7 @@ int model_add_host_node(Model *m, Node **ret) {
 
         if (m->host_node)
                 return -EEXIST;
-        r = model_add_node(m, HOST_NODE, "", ROLE_BIT(ROLE_INITIATOR), true, &n);
+        r = model_add_node(m, HOST_NODE, "", HOST_NODE_ROLES, true, &n);
         if (r < 0)
                 return r;
 

@@ -7,6 +7,9 @@
 
 #include "model/kinds.h"
 
+/* Of that node as long as no target has its name. */
+#define HOST_NODE_ROLES ROLE_BIT(ROLE_INITIATOR)
+
 /* NULL: there is none. */
 Node *model_host_node(const Model *m);
 
@@ -24,5 +27,5 @@ const char *node_known_as(const Node *n, uint16_t role);
 /* By which name the store knows what it has of N as a node. */
 const char *node_stored_as(const Node *n);
 
-/* The node that they mean by NAME, in ROLE; NULL: there is none. */
-Node *model_find_known_node(Model *m, const char *name, uint16_t role);
+/* The node that they mean by NAME; NULL: there is none. */
+Node *model_find_known_node(Model *m, const char *name);

@@ -21,7 +21,7 @@ int write_roles(ValueWriter *w, unsigned roles) {
         uint16_t list[2];
         size_t n = 0;
 
-        for (uint16_t role = ROLE_INITIATOR; role <= ROLE_TARGET; role++)
+        FOR_EACH_ROLE(role)
                 if (roles & ROLE_BIT(role))
                         list[n++] = role;
 

@@ -10,7 +10,7 @@
 static unsigned roles_of(const Abilities *a, bool selects_identifiers) {
         unsigned roles = 0;
 
-        for (unsigned role = ROLE_INITIATOR; role <= ROLE_TARGET; role++)
+        FOR_EACH_ROLE(role)
                 if (a->roles[role].available && (!selects_identifiers || a->roles[role].selects_identifiers))
                         roles |= ROLE_BIT(role);
 

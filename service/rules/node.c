@@ -26,7 +26,7 @@ int check_create_node(Model *m, const Abilities *a, const CreateNodeRequest *q, 
                 return r;
 
         for (size_t i = 0; i < q->n_roles; i++) {
-                if (q->roles[i] != ROLE_INITIATOR && q->roles[i] != ROLE_TARGET)
+                if (!role_info(q->roles[i]))
                         return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
                                       "Option Roles: %u is neither 2 (initiator) nor 3 (target)", q->roles[i]);
                 if (roles & ROLE_BIT(q->roles[i]))
@@ -37,7 +37,7 @@ int check_create_node(Model *m, const Abilities *a, const CreateNodeRequest *q, 
                 return refuse(REFUSAL_INVALID_PARAMETER, ret_why,
                               "Option Roles is empty; a node is an initiator (2), a target (3) or both");
         if (!q->roles)
-                roles = ROLE_BIT(ROLE_TARGET);
+                roles = ROLE_BIT(ROLE_DEFAULT);
 
         r = iscsi_name_normalize(q->name ? q->name : q->generated, &name, &reason);
         if (r == -EINVAL)
@@ -46,7 +46,7 @@ int check_create_node(Model *m, const Abilities *a, const CreateNodeRequest *q, 
         if (r < 0)
                 return r;
 
-        for (uint16_t role = ROLE_INITIATOR; role <= ROLE_TARGET; role++)
+        FOR_EACH_ROLE(role)
                 if ((roles & ROLE_BIT(role)) && !a->roles[role].available)
                         return refuse(REFUSAL_NOT_SUPPORTED, ret_why,
                                       "A node of the role %s cannot be created: no backend is configured for it; option Roles "

@@ -14,7 +14,7 @@
 
 /* A node is known to the backend of each of its roles. */
 static int add_item(const Operation *o, Context *c, BackendWork *w, const BackendItem *item, char **ret_why) {
-        for (uint16_t role = ROLE_INITIATOR; role <= ROLE_TARGET; role++) {
+        FOR_EACH_ROLE(role) {
                 BackendBatch *b;
                 Backend *backend;
                 int r;
@@ -243,7 +243,7 @@ static int delete_from_backend(const Operation *o, Context *c, uint16_t role, Ba
 }
 
 static int delete_request(const Operation *o, Context *c, BackendWork *w, char **ret_why) {
-        for (uint16_t role = ROLE_INITIATOR; role <= ROLE_TARGET; role++)
+        FOR_EACH_ROLE(role)
                 if (o->node->roles & ROLE_BIT(role)) {
                         int r = delete_from_backend(o, c, role, w, ret_why);
 

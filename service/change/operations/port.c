@@ -19,8 +19,7 @@ int operation_backend(const Context *c, uint16_t role, Backend **ret, char **ret
                 return 0;
 
         (void) refuse(REFUSAL_BACKEND_UNAVAILABLE, ret_why,
-                      "No backend is configured for %s ports; iscsi-configd --help has the options",
-                      role == ROLE_TARGET ? "target" : "initiator");
+                      "No backend is configured for %s ports; iscsi-configd --help has the options", role_name(role));
         return -ENXIO;
 }
 

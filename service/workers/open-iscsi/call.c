@@ -56,7 +56,7 @@ int call_load_all(Call *c, Report *report) {
 
         r = host_name_read(c->at->host_name, &c->host);
         if (r >= 0)
-                r = database_read_all(c->at, &c->records, report);
+                r = database_read_all(c->at, c->cache, &c->records, report);
         if (r >= 0)
                 r = node_ports_make(&c->records, c->node, &c->host, &c->all);
         c->all_loaded = r >= 0;

@@ -22,6 +22,7 @@ typedef struct CallPort {
 
 typedef struct Call {
         const Installation *at;
+        RecordCache *cache;
         const char *node;
         Steps *steps;
         bool check;

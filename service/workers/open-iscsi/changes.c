@@ -31,7 +31,7 @@ void changes_done(Changes *c) {
         records_done(&c->records);
         host_name_done(&c->host);
         texts_done(&c->notices);
-        *c = (Changes){ .at = c->at };
+        *c = (Changes){ .at = c->at, .cache = c->cache };
 }
 
 static int watch(Changes *c, const char *path, bool *ret_missing) {
@@ -236,7 +236,7 @@ static int look(Changes *c, const Texts *touched, Texts *nodes, Texts *notices, 
 
         r = host_name_read(c->at->host_name, &host);
         if (r >= 0 && c->at->directory)
-                r = database_read_all(c->at, &now, report);
+                r = database_read_all(c->at, c->cache, &now, report);
         if (r >= 0)
                 r = compare(c, &now, &host, nodes);
         if (r >= 0)

@@ -12,6 +12,7 @@
 
 typedef struct Changes {
         const Installation *at;
+        RecordCache *cache;
         bool begun;
         int fd;          /* of inotify */
         Records records; /* as told last */
@@ -21,8 +22,8 @@ typedef struct Changes {
 
 void changes_done(Changes *c);
 
-/* The first call answers at once. C is empty then but for AT, which stays valid. Later ones wait until a record, or the host's
- * name, is other than it was told, or what is said of them is. NODES gets the names of nodes that may be other than they were:
- * at first of all that there are; "" is any that the caller knows. NOTICES: what administrators should know, in sentences.
+/* The first call answers at once. C is empty then but for AT and CACHE, which stay valid. Later ones wait until a record, or the
+ * host's name, is other than it was told, or what is said of them is. NODES gets the names of nodes that may be other than they
+ * were: at first of all that there are; "" is any that the caller knows. NOTICES: what administrators should know, in sentences.
  * Returns 0; -ECANCELED once the peer of PEER_FD has hung up; or a negative errno, with the report filled but for -ENOMEM. */
 int changes_wait(Changes *c, int peer_fd, Texts *nodes, Texts *notices, Report *report);

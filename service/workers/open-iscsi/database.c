@@ -88,17 +88,22 @@ void records_done(Records *r) {
         *r = (Records){};
 }
 
-/* Reads the file PATH whole. Returns 0 or a negative errno; -EISDIR for anything but a regular file. */
-static int read_text(const char *path, char **ret) {
+/* Reads the file PATH whole. *RET_STATE, which may be NULL, is what it was in before. Returns 0 or a negative errno; -EISDIR for
+ * anything but a regular file. */
+static int read_text(const char *path, char **ret, FileState *ret_state) {
         _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         _cleanup_free_ char *text = NULL;
         size_t n = 0;
         struct stat st;
+        int r;
 
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
         if (!S_ISREG(st.st_mode))
                 return -EISDIR;
+        r = ret_state ? file_state_read(fd, "", ret_state) : 0;
+        if (r < 0)
+                return r;
 
         text = malloc(RECORD_SIZE_MAX + 1);
         if (!text)
@@ -118,14 +123,15 @@ static int read_text(const char *path, char **ret) {
         return 0;
 }
 
-static int read_record(const char *path, const char *file, Record *ret) {
+/* RET_STATE as in read_text(). */
+static int read_record(const char *path, const char *file, Record *ret, FileState *ret_state) {
         _cleanup_record_ Record record = {};
 
         for (unsigned i = 0;; i++) {
                 _cleanup_free_ char *text = NULL;
                 int r;
 
-                r = read_text(path, &text);
+                r = read_text(path, &text, ret_state);
                 if (r < 0)
                         return r;
                 r = record_parse(file, text, &record);
@@ -148,7 +154,7 @@ int database_read(const Installation *at, const char *file, Record *ret, Report 
 
         if (!path)
                 return -ENOMEM;
-        r = read_record(path, file, ret);
+        r = read_record(path, file, ret, NULL);
         if (r == -ENOENT)
                 return 0;
         if (r < 0 && r != -ENOMEM)
@@ -175,14 +181,45 @@ static int note_problem(Records *records, const char *path, const Record *record
                 path, record->unknown);
 }
 
-static int take_entry(const Installation *at, const char *file, Records *records) {
-        _cleanup_free_ char *path = record_path(at, file);
+/* A look at all records. */
+typedef struct Look {
+        const Installation *at;
+        int dir; /* of the records */
+        RecordCache *cache;
+        Records records;
+} Look;
+
+/* Takes a record from the cache, or reads it and keeps it there. The state is that of the file which is read; what is in the
+ * directory is looked at besides, since that may be a link. */
+static int take_record(Look *l, const char *path, const char *file, Record *ret) {
+        const Record *known = NULL;
+        FileState listed, state;
+        struct timespec now;
+        int r;
+
+        r = file_state_read(l->dir, file, &listed);
+        if (r < 0)
+                listed = (FileState){};
+        known = record_cache_find(l->cache, file, &listed);
+        if (known)
+                return record_copy(known, ret);
+
+        (void) clock_gettime(CLOCK_REALTIME, &now);
+        r = read_record(path, file, ret, &state);
+        if (r < 0 || ret->empty || !listed.regular || !file_state_is_settled(&state, &now))
+                return r;
+        return record_cache_add(l->cache, ret, &state);
+}
+
+static int take_entry(Look *l, const char *file) {
+        _cleanup_free_ char *path = record_path(l->at, file);
         _cleanup_record_ Record record = {};
+        Records *records = &l->records;
         int r;
 
         if (!path)
                 return -ENOMEM;
-        r = read_record(path, file, &record);
+        r = take_record(l, path, file, &record);
         if (r == -ENOMEM)
                 return r;
         if (r < 0 || record.unknown) {
@@ -203,12 +240,21 @@ static int compare_records(const void *a, const void *b) {
         return strcmp(((const Record *) a)->file, ((const Record *) b)->file);
 }
 
-int database_read_all(const Installation *at, Records *ret, Report *report) {
-        _cleanup_free_ char *path = record_path(at, "");
-        _cleanup_(records_done) Records records = {};
-        _cleanup_closedir_ DIR *d = NULL;
+static int look(Look *l, DIR *d) {
         struct dirent *e;
-        int r;
+        int r = 0;
+
+        while (r >= 0 && (e = readdir(d)))
+                if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+                        r = take_entry(l, e->d_name);
+        return r;
+}
+
+int database_read_all(const Installation *at, RecordCache *cache, Records *ret, Report *report) {
+        _cleanup_free_ char *path = record_path(at, "");
+        _cleanup_closedir_ DIR *d = NULL;
+        Look l = { .at = at, .cache = cache };
+        int r = 0;
 
         if (!path)
                 return -ENOMEM;
@@ -216,19 +262,20 @@ int database_read_all(const Installation *at, Records *ret, Report *report) {
         if (!d && errno != ENOENT)
                 return report_refuse(report, REFUSAL_FAILED, "Cannot read %s: %s", path, strerror(errno));
 
-        while (d && (e = readdir(d))) {
-                if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-                        continue;
-                r = take_entry(at, e->d_name, &records);
-                if (r < 0)
-                        return r;
+        if (d) {
+                l.dir = dirfd(d);
+                r = look(&l, d);
         }
-        if (records.n > 1)
-                qsort(records.items, records.n, sizeof(Record), compare_records);
-        texts_sort(&records.problems);
+        record_cache_end_look(cache);
+        if (r < 0) {
+                records_done(&l.records);
+                return r;
+        }
 
-        *ret = records;
-        records = (Records){};
+        if (l.records.n > 1)
+                qsort(l.records.items, l.records.n, sizeof(Record), compare_records);
+        texts_sort(&l.records.problems);
+        *ret = l.records;
         return 0;
 }
 
@@ -312,7 +359,7 @@ static int undo_record(const Undo *u, Texts *lost) {
         _cleanup_free_ char *now = NULL;
         int r;
 
-        r = read_text(u->path, &now);
+        r = read_text(u->path, &now, NULL);
         if (r < 0 && r != -ENOENT)
                 return r;
         if (now ? u->data && strcmp(now, u->data) == 0 : !u->data)
@@ -346,7 +393,7 @@ static int change_record(const Installation *at, Steps *s, const char *file, con
         r = steps_check_peer(s);
         if (r < 0)
                 return r;
-        r = read_text(path, &before);
+        r = read_text(path, &before, NULL);
         if (r == -ENOENT && !text)
                 return 0;
         if (r < 0 && r != -ENOENT)

@@ -5,6 +5,7 @@
 
 #include "workers/base/steps.h"
 #include "workers/open-iscsi/installation.h"
+#include "workers/open-iscsi/record-cache.h"
 #include "workers/open-iscsi/record.h"
 
 /* The directory of the records: that of Debian, or that of newer versions of open-iscsi, whichever is there; NULL if neither
@@ -22,11 +23,12 @@ typedef struct Records {
 
 void records_done(Records *r);
 
-/* Reads all records. One that is empty is read again for a moment: iscsiadm empties a file before it writes it. A missing
- * directory has none. Returns 0 or a negative errno with the report filled, without one if memory ran out. */
-int database_read_all(const Installation *at, Records *ret, Report *report);
+/* Looks at all records: reads those that CACHE does not have as they are now. One that is empty is read again for a moment:
+ * iscsiadm empties a file before it writes it. A missing directory has none. Kept are regular files with a content alone.
+ * Returns 0 or a negative errno with the report filled, without one if memory ran out. */
+int database_read_all(const Installation *at, RecordCache *cache, Records *ret, Report *report);
 
-/* Reads the record FILE. Returns 1, 0 if there is none, or a negative errno. */
+/* Reads the record FILE, whatever is known of it. Returns 1, 0 if there is none, or a negative errno. */
 int database_read(const Installation *at, const char *file, Record *ret, Report *report);
 
 /* Puts a record with this TEXT in place, whole or not at all and durably, as a step that can be undone. */

@@ -112,6 +112,7 @@ int main(int argc, char **argv) {
         database_clean(&o.engine.at);
 
         r = worker_serve(fd, &o.worker, &open_iscsi_engine, &o.engine);
+        open_iscsi_done(&o.engine);
         if (r < 0) {
                 (void) log_error_errno(r, "The connection failed");
                 return EXIT_FAILURE;

@@ -19,6 +19,11 @@ static const struct {
 #include "common/verbs.def"
 };
 
+void open_iscsi_done(OpenIscsi *o) {
+        changes_done(&o->changes);
+        record_cache_done(&o->cache);
+}
+
 static bool has_verb(Verb verb) {
         return operations[verb].decide != NULL;
 }
@@ -43,6 +48,7 @@ static int check_installed(OpenIscsi *o, Report *report) {
 }
 
 static int begin(void *engine, const Request *rq, Steps *steps, Report *report, void **ret_call) {
+        OpenIscsi *o = engine;
         Call *c;
 
         /* The caller ends it, also after a failure. */
@@ -50,8 +56,8 @@ static int begin(void *engine, const Request *rq, Steps *steps, Report *report, 
         if (!c)
                 return -ENOMEM;
 
-        *c = (Call){ .at = &((OpenIscsi *) engine)->at, .node = rq->node, .steps = steps, .check = rq->check };
-        return check_installed(engine, report);
+        *c = (Call){ .at = &o->at, .cache = &o->cache, .node = rq->node, .steps = steps, .check = rq->check };
+        return check_installed(o, report);
 }
 
 static void end(void *call) {
@@ -118,11 +124,13 @@ static int await_change(void *engine, int peer_fd, Texts *nodes, Texts *notices,
         if (!o->at.directory)
                 o->at.directory = database_find();
         o->changes.at = &o->at;
+        o->changes.cache = &o->cache;
         return changes_wait(&o->changes, peer_fd, nodes, notices, report);
 }
 
 static int list_nodes(void *engine, Texts *ret, Report *report) {
-        const Installation *at = &((OpenIscsi *) engine)->at;
+        OpenIscsi *o = engine;
+        const Installation *at = &o->at;
         _cleanup_(host_name_done) HostName host = {};
         _cleanup_(records_done) Records records = {};
         int r;
@@ -131,7 +139,7 @@ static int list_nodes(void *engine, Texts *ret, Report *report) {
                 return 0;
         r = host_name_read(at->host_name, &host);
         if (r >= 0)
-                r = database_read_all(at, &records, report);
+                r = database_read_all(at, &o->cache, &records, report);
         if (r >= 0)
                 r = texts_add(ret, "%s", HOST_NODE);
 
@@ -200,8 +208,9 @@ static int observe_host(const Installation *at, ObservedNode *ret) {
 }
 
 static int observe(void *engine, const char *name, ObservedNode *ret, Report *report) {
-        const Installation *at = &((OpenIscsi *) engine)->at;
-        Call c = { .at = at, .node = name };
+        OpenIscsi *o = engine;
+        const Installation *at = &o->at;
+        Call c = { .at = at, .cache = &o->cache, .node = name };
         int r;
 
         r = strcmp(name, HOST_NODE) == 0 ? observe_host(at, ret) : 0;

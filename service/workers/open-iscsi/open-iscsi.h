@@ -10,7 +10,11 @@
 /* Its userdata. */
 typedef struct OpenIscsi {
         Installation at;
+        RecordCache cache; /* of this process: what a worker has read, others do not know */
         Changes changes;
 } OpenIscsi;
+
+/* Frees what it has read. */
+void open_iscsi_done(OpenIscsi *o);
 
 extern const WorkerEngine open_iscsi_engine;

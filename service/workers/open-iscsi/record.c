@@ -104,6 +104,24 @@ void record_done(Record *r) {
         *r = (Record){};
 }
 
+static bool copy_text(const char *text, char **ret) {
+        *ret = text ? strdup(text) : NULL;
+        return !text || *ret;
+}
+
+int record_copy(const Record *r, Record *ret) {
+        _cleanup_record_ Record copy = { .empty = r->empty };
+
+        if (!copy_text(r->file, &copy.file) || !copy_text(r->name, &copy.name) || !copy_text(r->transport, &copy.transport) ||
+            !copy_text(r->netdev, &copy.netdev) || !copy_text(r->hwaddress, &copy.hwaddress) ||
+            !copy_text(r->initiator, &copy.initiator) || !copy_text(r->unknown, &copy.unknown))
+                return -ENOMEM;
+
+        *ret = copy;
+        copy = (Record){};
+        return 0;
+}
+
 bool record_is_valid(const Record *r) {
         return r->transport != NULL;
 }

@@ -32,6 +32,9 @@ int record_parse(const char *file, const char *text, Record *ret);
 /* The text of R: its first line is a comment with COMMENT, for people. Returns a fresh string or NULL. */
 char *record_format(const Record *r, const char *comment);
 
+/* Returns 0 or -ENOMEM. */
+int record_copy(const Record *r, Record *ret);
+
 void record_done(Record *r);
 #define _cleanup_record_ _cleanup_(record_done)
 

@@ -117,11 +117,17 @@ void job_run(Job *j) {
                 job_next_role(j);
 }
 
+/* For the first list of initiators their worker reads what it then knows. A node that was told of meanwhile waits for the list:
+ * it would be looked at by another worker, which has to read all of that too, and then once more since it is listed. */
+static bool reconciler_waits_for_list(const Reconciler *r) {
+        return r->listing_first && r->listing_role == ROLE_INITIATOR;
+}
+
 static int turn(_unused_ sd_event_source *s, void *userdata) {
         Reconciler *r = userdata;
 
         r->turn = sd_event_source_disable_unref(r->turn);
-        while (r->queue && r->n_running < RECONCILE_PARALLEL) {
+        while (r->queue && !reconciler_waits_for_list(r) && r->n_running < RECONCILE_PARALLEL) {
                 Job *j = r->queue;
 
                 r->queue = j->next_queued;
@@ -402,6 +408,7 @@ static void list_next(Reconciler *r) {
                 if (!r->context->backends[r->listing_role])
                         continue;
                 e = backend_list_nodes(r->context->backends[r->listing_role], listed, r, &r->listing);
+                reconciler_wake(r);
                 if (e >= 0)
                         return;
                 log_error_errno(e, "Failed to ask for the nodes that are there");
@@ -409,6 +416,7 @@ static void list_next(Reconciler *r) {
         }
 
         list_done(r);
+        reconciler_wake(r);
 }
 
 static void reconciler_list(Reconciler *r) {

@@ -26,7 +26,8 @@ void initiator_set_up(Initiator *i, gconstpointer data) {
                                   "--inh-caps=-all",
                                   "sh",
                                   "-c",
-                                  "exec $(cat " INITIATOR_WRAPPER " 2>/dev/null; rm -f " INITIATOR_WRAPPER ") $0",
+                                  "exec $(cat " INITIATOR_WRAPPER_OF_ALL " " INITIATOR_WRAPPER
+                                  " 2>/dev/null; rm -f " INITIATOR_WRAPPER ") $0",
                                   g_getenv("OPEN_ISCSI_WORKER"),
                                   NULL };
 

@@ -17,6 +17,8 @@
 #define IP_B ROOT_PATH "/ip/_3198_2e51_2e100_2e1"
 /* What is in this file stands before the next worker that is started, as "strace …"; then the file is removed. */
 #define INITIATOR_WRAPPER "/run/initiator-wrapper"
+/* The same for all workers that are started, as long as the file is there. */
+#define INITIATOR_WRAPPER_OF_ALL "/run/initiator-wrapper-of-all"
 
 #define PORT_INTERFACE "org.iscsi.ProtocolEndpoint"
 

@@ -19,13 +19,22 @@ Node *job_node(const Job *j) {
         return strcmp(j->name, HOST_NODE) == 0 ? model_host_node(m) : model_find_node(m, j->name);
 }
 
+/* Whether it matters if the node cannot be looked at in this role. It does not for one that is known, does not have the role, and
+ * was not listed by the role's backend: all that could be found is what other programs have begun since. */
+static bool job_needs_role(const Job *j) {
+        const Node *n = job_node(j);
+
+        return !n || strcmp(j->name, HOST_NODE) == 0 || (n->roles & ROLE_BIT(j->role)) ||
+               (j->listed && (j->listed_roles & ROLE_BIT(j->role)));
+}
+
 /* A run that failed as a whole for the role. */
 static void job_set_unknown(Job *j, const char *message) {
         Context *c = j->reconciler->context;
         Node *n = job_node(j);
         _cleanup_free_ char *why = NULL;
 
-        if (!n)
+        if (!n || !job_needs_role(j))
                 return;
         if (asprintf(&why, "Not known: %s", message) < 0)
                 why = NULL;
@@ -50,8 +59,10 @@ static void job_note(Job *j, Refusal refusal, const char *message) {
 static void job_note_unseen(Job *j, const BackendResult *result) {
         Reconciler *r = j->reconciler;
 
-        j->unseen = true;
-        job_note(j, result->refusal, result->message);
+        if (job_needs_role(j)) {
+                j->unseen = true;
+                job_note(j, result->refusal, result->message);
+        }
         if (!r->done || r->gave_up[j->role])
                 return;
         if (result->refusal == REFUSAL_BUSY
@@ -257,12 +268,16 @@ static void job_look(Job *j) {
                 job_set_unknown(j, "no backend is configured for its role");
                 job_next_role(j);
         } else if (r->gave_up[j->role]) {
-                j->unseen = true;
-                job_note(j, REFUSAL_BACKEND_UNAVAILABLE, r->gave_up[j->role]);
+                if (job_needs_role(j)) {
+                        j->unseen = true;
+                        job_note(j, REFUSAL_BACKEND_UNAVAILABLE, r->gave_up[j->role]);
+                }
                 job_set_unknown(j, r->gave_up[j->role]);
                 job_next_role(j);
-        } else if (j->listed && !(j->listed_roles & ROLE_BIT(j->role)) && !backend_traits(b)->has_host_node) {
-                /* With a host's node, it is to be looked at in any case, and a list may be older than what it is held against. */
+        } else if (j->listed && !(j->listed_roles & ROLE_BIT(j->role)) &&
+                   !(backend_traits(b)->has_host_node && job_needs_role(j))) {
+                /* With a host's node, what we have is to be looked at in any case: a list may be older than what it is held
+                 * against. */
                 j->observed.name = strdup(j->name);
                 job_compare(j);
         } else {

@@ -80,6 +80,7 @@ static int leave(Model *m, Node *old, Node *to, bool fresh) {
 
         if (old->roles != ROLE_BIT(ROLE_INITIATOR)) {
                 old->roles &= ~ROLE_BIT(ROLE_INITIATOR);
+                old->roles_wrong &= ~ROLE_BIT(ROLE_INITIATOR);
                 object_tell_changed(m, &old->object, "Roles", "Automatic");
                 node_derive_state(m, old, NULL);
                 return 0;

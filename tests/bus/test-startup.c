@@ -2,6 +2,7 @@
 
 /* The first pass: what the store wants against what the backend has, in every combination. */
 
+#include "calls.h"
 #include "fault-base.h"
 
 #include <stdlib.h>
@@ -301,6 +302,34 @@ static void restart_well(Base *b) {
         base_assert_untouched(b, "a good start after a bad one");
 }
 
+/* The other role's backend is away: a node that has nothing to do with it is as it is, is said to be so, and drifts as ever. */
+static void test_other_role_absent(void) {
+        g_autofree char *node = node_path(BASE_NODE), *port = port_path(BASE_NODE, 1), *status = NULL, *text = NULL,
+                        *after = NULL;
+        g_autoptr(Base) b = base_new();
+
+        stop(b);
+        fault_watch(b->service);
+        service_add_option(b->service, g_strdup("--initiator-backend=open-iscsi"));
+        service_add_option(b->service, g_strdup("--open-iscsi-socket=/run/nobody-is-here"));
+        start(b);
+        status = get_property(b->bus, node, NODE_INTERFACE, "OperationalStatus");
+        g_assert_cmpstr(status, ==, "[2]");
+        must_call(b->bus, "Reconcile", "o", node);
+
+        fault_remove_port(b->service, BASE_NODE, 1);
+        for (unsigned i = 0; i < 200; i++) {
+                g_free(text);
+                text = get_property(b->bus, port, PORT_INTERFACE, "StatusDescriptions");
+                if (strstr(text, "removed by another program"))
+                        break;
+                g_usleep(20000);
+        }
+        g_assert_nonnull(strstr(text, "removed by another program"));
+        after = fault_memory(b->service);
+        g_assert_null(strstr(after, BASE_NODE " 1 "));
+}
+
 static void test_backend_absent(void) {
         g_autoptr(Base) b = base_new();
         sd_bus_error e = SD_BUS_ERROR_NULL;
@@ -560,6 +589,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/startup/surplus-and-missing", test_surplus_and_missing);
         g_test_add_func("/startup/foreign", test_foreign);
         g_test_add_func("/startup/foreign-port-in-managed-node", test_foreign_port_in_managed_node);
+        g_test_add_func("/startup/other-role-absent", test_other_role_absent);
         g_test_add_func("/startup/backend-absent", test_backend_absent);
         g_test_add_func("/startup/bad-observation", test_bad_observation);
         g_test_add_func("/startup/observation-that-lies", test_observation_that_lies);

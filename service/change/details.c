@@ -70,6 +70,8 @@ static char *node_of_path(const char *path) {
         const char *reason;
 
         name = path_decode_below(path, NODE_PATH);
+        if (name && strcmp(name, HOST_NODE) == 0) /* the host's node while it has no name; the reconciler knows it so, too */
+                return TAKE_PTR(name);
         if (name && iscsi_name_normalize(name, &normal, &reason) >= 0 && strcmp(name, normal) == 0)
                 return TAKE_PTR(name);
 

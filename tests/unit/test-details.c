@@ -61,6 +61,7 @@ static const DetailsCase cases[] = {
         { &method_create_node, "('', {'Roles': <@aq []>})", "node=|role=", "" },
         { &method_create_node, "('', {'Roles': <[uint16 3, 7]>})", "node=|role=7", "" },
         { &method_modify_node, "('" PATH_A "', {'Alias': <'y'>})", "node=" NAME_A, "alias/y|node/" NAME_A },
+        { &method_modify_node, "('" ROOT "/node/_host', {})", "node=_host", "node/_host" }, /* as the reconciler locks it */
         { &method_modify_node, "('" PATH_A "', {})", "node=" NAME_A, "node/" NAME_A },
         { &method_delete_node, "('" PATH_A "',)", "node=" NAME_A, "node/" NAME_A },
         { &method_delete_node_forced, "('" PATH_A "',)", "node=" NAME_A, "node/" NAME_A },

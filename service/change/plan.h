@@ -82,7 +82,8 @@ struct Operation {
         DriftPolicy drift, before_drift;
         bool chosen;  /* the service chose the Identifier */
         bool enabled; /* the state wanted of a port */
-        bool force;   /* end sessions */
+        bool before_enabled;
+        bool force; /* end sessions */
         bool persistent;
         bool done; /* settled: nothing to release */
 };

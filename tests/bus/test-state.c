@@ -127,6 +127,35 @@ static void test_wrong_input(void) {
         must_refuse(b->bus, "NotManaged", 32776, "DeleteiSCSIProtocolEndpointForced", "o", foreign);
 }
 
+/* A port that is to be on and is not, since another program switched it off: that it could not be put right does not mean that it
+ * is to be off from now on. */
+static void test_not_put_right(void) {
+        static const char *const faults[] = { "fail Failed no-more", "crash-before", "crash-after" };
+
+        for (gsize i = 0; i < G_N_ELEMENTS(faults); i++) {
+                sd_bus_error e = SD_BUS_ERROR_NULL;
+                g_autoptr(Base) b = base_new();
+
+                fake_enable_port(b->service->fault, BASE_NODE, 1, false);
+                must_call(b->bus, "Reconcile", "o", node_1);
+                fake_enable_port(b->service->fault, BASE_NODE, 1, false);
+                service_stop(b->service);
+                service_start(b->service);
+                assert_property(b, "RequestedState", "2");
+                assert_property(b, "EnabledState", "6");
+
+                fault_plan(b->service, "once enable-port %s\n", faults[i]);
+                g_assert_null(call_service(b->bus, &e, "RequestStateChange", "oq", port_1, 2));
+                g_test_message("%s: %s", faults[i], e.message);
+                sd_bus_error_free(&e);
+                g_assert_cmpuint(fault_log_count(b->service, "disable-port"), ==, 0);
+                fault_plan(b->service, "%s", "");
+                service_stop(b->service);
+                service_start(b->service);
+                assert_property(b, "RequestedState", "2");
+        }
+}
+
 /* Sessions keep it on. */
 static void test_sessions(void) {
         g_autoptr(Base) b = base_new();
@@ -336,6 +365,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/state/durable", test_durable);
         g_test_add_func("/state/bound-while-off", test_bound_while_off);
         g_test_add_func("/state/wrong-input", test_wrong_input);
+        g_test_add_func("/state/not-put-right", test_not_put_right);
         g_test_add_func("/state/sessions", test_sessions);
         g_test_add_data_func("/state/undone/off", GINT_TO_POINTER(3), test_undone);
         g_test_add_data_func("/state/undone/on", GINT_TO_POINTER(2), test_undone);

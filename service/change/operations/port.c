@@ -259,7 +259,7 @@ static int plan_on_port(Plan *p, const OperationKind *kind, Port *port, Operatio
                 return -ENOMEM;
         o->port = port;
         o->node = port->key.node;
-        o->enabled = port->enabled;
+        o->enabled = o->before_enabled = port->enabled;
 
         *ret = o;
         return 0;
@@ -285,7 +285,7 @@ static int enable_store(const Operation *o, StoreChange *change) {
 static int enable_unstore(const Operation *o, StoreChange *change) {
         StoreOperation s = store_operation(o, STORE_SET_PORT);
 
-        s.enabled = !o->enabled;
+        s.enabled = o->before_enabled;
         return store_change_add(change, &s);
 }
 
@@ -296,7 +296,9 @@ static int enable_request(const Operation *o, Context *c, BackendWork *w, char *
 static int enable_undo(const Operation *o, Context *c, BackendWork *w) {
         _cleanup_free_ char *why = NULL;
 
-        return add_port_item(o, c, w, o->enabled ? VERB_DISABLE_PORT : VERB_ENABLE_PORT, &why);
+        if (o->enabled == o->before_enabled) /* it was to be put right: nothing of it is taken back */
+                return 0;
+        return add_port_item(o, c, w, o->before_enabled ? VERB_ENABLE_PORT : VERB_DISABLE_PORT, &why);
 }
 
 static int enable_settle(Operation *o, Context *c) {

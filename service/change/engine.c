@@ -57,32 +57,44 @@ void engine_set_look(Engine *e, engine_look_t look, void *userdata) {
         e->look_userdata = userdata;
 }
 
-void engine_drop_all(Engine *e) {
-        Task *next;
+/* Calls EACH for every task. The end of one may end others, as of a call that waits for a removal; then the walk begins anew. */
+static void for_each_task(Engine *e, void (*each)(Task *t, void *userdata), void *userdata) {
+        Task *t = e->tasks;
 
-        for (Task *t = e->tasks; t; t = next) {
-                next = t->next;
-                if (t->phase < TASK_STORING || t->plan.looks) /* who looks knows its node by name */
-                        continue;
-                if (t->late)
-                        task_free(t);
-                else
-                        task_refuse(t, REFUSAL_STORE_UNAVAILABLE,
-                                    "The store was opened again while the change was under way; look whether it was made");
+        while (t) {
+                unsigned n_freed = e->n_freed;
+                Task *next = t->next;
+
+                each(t, userdata);
+                t = e->n_freed == n_freed ? next : e->tasks;
         }
+}
+
+static void drop(Task *t, _unused_ void *userdata) {
+        if (t->phase < TASK_STORING || t->plan.looks) /* who looks knows its node by name */
+                return;
+        if (t->late)
+                task_free(t);
+        else
+                task_refuse(t, REFUSAL_STORE_UNAVAILABLE,
+                            "The store was opened again while the change was under way; look whether it was made");
+}
+
+void engine_drop_all(Engine *e) {
+        for_each_task(e, drop, NULL);
+}
+
+static void check_deadline(Task *t, void *now) {
+        task_check_deadline(t, *(uint64_t *) now);
 }
 
 /* Deadlines are looked after once a second, for all changes together. */
 static int sweep(sd_event_source *s, uint64_t usec, void *userdata) {
         Engine *e = userdata;
         uint64_t now = monotonic_usec();
-        Task *next;
 
         e->sweep = sd_event_source_disable_unref(e->sweep);
-        for (Task *t = e->tasks; t; t = next) {
-                next = t->next;
-                task_check_deadline(t, now);
-        }
+        for_each_task(e, check_deadline, &now);
         engine_arm_sweep(e);
         return 0;
 }

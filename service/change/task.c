@@ -58,6 +58,7 @@ void task_free(Task *t) {
         if (t->next)
                 t->next->link = t->link;
         t->engine->n_tasks--;
+        t->engine->n_freed++;
         free(t);
 }
 

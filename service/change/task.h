@@ -27,6 +27,7 @@ struct Engine {
         Locks *locks;
         Task *tasks;
         unsigned n_tasks;
+        unsigned n_freed; /* ever: tells a walk over the tasks that they may not be what they were */
         sd_event_source *sweep;
         void (*suspect)(const char *node, void *userdata);
         void *suspect_userdata;

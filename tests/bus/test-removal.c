@@ -5,9 +5,11 @@
 
 #include "batch.h"
 #include "calls.h"
+#include "concurrent.h"
 #include "fault-base.h"
 #include "flush-control.h"
 #include "mirror.h"
+#include "polkit-rules.h"
 #include "store-check.h"
 
 #include <fcntl.h>
@@ -373,6 +375,38 @@ static void test_made(void) {
         g_assert_cmpuint(fault_log_count(b->service, "Apply"), ==, 0);
 }
 
+/* A removal that waits for its turn in vain ends the call that waits for it: the one that came just before it, since the change
+ * that has the lock was begun still earlier and asked about at length. */
+static void test_in_vain(void) {
+        g_autoptr(Base) b = base_new();
+        sd_bus *root = caller_new("root"), *alice = caller_new("alice");
+        Call *look, *other;
+
+        fault_plan(b->service, "delete-port crash-before\n");
+        must_refuse(b->bus, "Degraded", 32774, "DeleteiSCSIProtocolEndpoint", "o", port);
+        rules_set("polkit.spawn(['sleep', '1']); return polkit.Result.YES;");
+        loop_for(3000); /* it is not taken up again sooner than a moment after the last time */
+
+        fault_plan(b->service, "Observe slow 3000\nbind-portal hang\ndelete-port fail Busy not-now\n");
+        other = call_start(message_new(alice, "BindiSCSIProtocolEndPoint", "oo",
+                                       ROOT_PATH "/node/iqn_2e2026_2d11_2eorg_2eexample_3abase/endpoint/000000000003",
+                                       ROOT_PATH "/tcp/_3127_2e0_2e0_2e1_3a3265"));
+        g_assert_cmpint(sd_bus_flush(alice), >=, 0);
+        loop_for(200);
+        look = call_start(message_new(root, "Reconcile", "o", base)); /* it has the lock before the other is granted */
+        call_wait(look);
+        g_test_message("%u ms", (unsigned) ((look->ended - look->started) / 1000));
+        g_assert_cmpint(look->ended - look->started, >, 10 * G_USEC_PER_SEC); /* it did wait for the removal */
+        g_assert_null(other->reply);
+        g_assert_true(object_exists(b->bus, base)); /* the service is there */
+        call_free(look);
+        call_free(other);
+        fault_plan(b->service, "%s", "");
+        fault_kill_workers(b->service);
+        caller_leave(root);
+        caller_leave(alice);
+}
+
 /* A node of both roles: all backends are asked before one of them removes something. */
 static void test_both_roles(void) {
         static const char name[] = "iqn.2026-11.org.example:both";
@@ -427,6 +461,7 @@ int main(int argc, char *argv[]) {
         g_test_add_data_func("/removal/foreign-inside/plain", "DeleteiSCSINode", test_foreign_inside);
         g_test_add_data_func("/removal/foreign-inside/forced", "DeleteiSCSINodeForced", test_foreign_inside);
         g_test_add_func("/removal/both-roles", test_both_roles);
+        g_test_add_func("/removal/in-vain", test_in_vain);
         g_test_add_func("/removal/made-again", test_made_again);
         g_test_add_func("/removal/made", test_made);
         g_test_add_func("/removal/killed-and-foreign", test_killed_and_foreign);

@@ -53,6 +53,13 @@ static int load_node(Context *c, const StoreOperation *op) {
                 return -EUCLEAN;
 
         n = model_find_known_node(c->model, op->node);
+        if (!n && strcmp(op->node, HOST_NODE) == 0) { /* of a start with a backend that has one: it stays what it is */
+                r = model_add_host_node(c->model, &n);
+                if (r >= 0)
+                        r = model_publish_node(c->model, n);
+                if (r < 0)
+                        return r;
+        }
         if (n && n->host) { /* it is there whether or not anything is stored of it */
                 c->host_stored = true;
                 n->drift = drift;

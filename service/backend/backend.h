@@ -26,6 +26,7 @@ typedef struct BackendTraits {
         bool on_addresses;        /* ports are on addresses, all of one network interface, and not on TCP ports */
         bool no_switch;           /* ports cannot be switched off */
         bool shows_others;        /* other programs make nodes and ports in it, which are shown */
+        bool reads_all;           /* a worker that looks at a node reads all nodes, and remembers them */
         bool has_host_node;       /* the host itself is a node, HOST_NODE (common/name.h) */
         bool nodes_are_names;     /* a node has nothing in the backend but its ports */
 } BackendTraits;

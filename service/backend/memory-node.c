@@ -259,7 +259,7 @@ static Refusal add_new_portal(Memory *m, MemoryNode *n, MemoryPort *p, const Por
         if (find_portal(p, portal))
                 return REFUSAL_NONE;
 
-        r = m->role == ROLE_TARGET ? check_portal(m, n, p, portal, ret_why) : REFUSAL_NONE;
+        r = role_info(m->role)->listens ? check_portal(m, n, p, portal, ret_why) : REFUSAL_NONE;
         if (r != REFUSAL_NONE)
                 return r;
 

@@ -291,6 +291,7 @@ static int peer_new(Manager *m, BackendChoice choice, Backend **ret) {
         static const BackendTraits open_iscsi = {
                 .on_addresses = true,
                 .shows_others = true,
+                .reads_all = true,
                 .no_switch = true,
                 .has_host_node = true,
                 .nodes_are_names = true,

@@ -117,10 +117,12 @@ void job_run(Job *j) {
                 job_next_role(j);
 }
 
-/* For the first list of initiators their worker reads what it then knows. A node that was told of meanwhile waits for the list:
- * it would be looked at by another worker, which has to read all of that too, and then once more since it is listed. */
+/* For its first list a worker may read what it then knows. A node that was told of meanwhile waits for the list: it would be
+ * looked at by another worker, which has to read all of that too, and then once more since it is listed. */
 static bool reconciler_waits_for_list(const Reconciler *r) {
-        return r->listing_first && r->listing_role == ROLE_INITIATOR;
+        Backend *b = r->listing_first ? r->context->backends[r->listing_role] : NULL;
+
+        return b && backend_traits(b)->reads_all;
 }
 
 static int turn(_unused_ sd_event_source *s, void *userdata) {

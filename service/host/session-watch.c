@@ -32,6 +32,7 @@ struct SessionWatch {
         int socket_fault;      /* why the kernel's messages are not heard; 0: they are */
         bool overflow;         /* there are more than are followed */
         bool looked;           /* all that were there at the start were read */
+        bool unsorted;         /* some were added at the end of SESSIONS in this turn */
 
         bool complete; /* as told */
         char *text;
@@ -56,7 +57,15 @@ static int compare_numbers(const HostSession *a, const HostSession *b) {
         return a->number < b->number ? -1 : a->number > b->number;
 }
 
-/* Returns 0, or -ENOSPC or -ENOMEM, which are found again with each list. */
+/* To put each new one in its place would take as many steps as there are sessions; so they are sorted once in a turn. */
+static void sort_sessions(SessionWatch *w) {
+        if (w->unsorted)
+                HASH_SORT(w->sessions, compare_numbers);
+        w->unsorted = false;
+}
+
+/* Returns 0, or -ENOSPC or -ENOMEM, which are found again with each list. sort_sessions() is to be called before others see the
+ * sessions. */
 static int add_session(SessionWatch *w, uint32_t number, HostSession **ret) {
         HostSession *s;
 
@@ -69,7 +78,8 @@ static int add_session(SessionWatch *w, uint32_t number, HostSession **ret) {
         s->number = number;
         s->whole = s->listed = true;
         s->wait_usec = w->tuning.first_wait_usec;
-        HASH_ADD_INORDER(hh, w->sessions, number, sizeof(s->number), s, compare_numbers);
+        HASH_ADD(hh, w->sessions, number, sizeof(s->number), s);
+        w->unsorted = true;
         *ret = s;
         return 0;
 }
@@ -191,6 +201,7 @@ static void list_sessions(SessionWatch *w, int sysfs) {
         for (s = w->sessions; s; s = s->hh.next)
                 s->listed = false;
         r = sysfs < 0 ? sysfs : session_list(sysfs, session_listed, &l);
+        sort_sessions(w);
         if (r < 0 && r != w->fault)
                 log_warning_errno(r, "Failed to list the iSCSI sessions below %s", w->sysfs);
         w->fault = r < 0 ? r : 0;
@@ -366,6 +377,7 @@ static int on_event(_unused_ sd_event_source *source, int fd, _unused_ uint32_t 
                         event_about(w, number);
         }
 
+        sort_sessions(w);
         if (r == -ENOBUFS) {
                 log_debug("The kernel's messages about devices were lost, listing the iSCSI sessions again");
                 session_watch_look(w);

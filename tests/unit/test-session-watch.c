@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "session-watch-fixture.h"
@@ -467,9 +468,44 @@ static void test_forbidden_child(Fixture *f, gconstpointer data) {
         g_test_trap_assert_passed();
 }
 
+static uint64_t cpu_usec(void) {
+        struct timespec ts;
+
+        g_assert_cmpint(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts), ==, 0);
+        return (uint64_t) ts.tv_sec * G_USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
+}
+
+/* The list comes in any order. They are followed by number, and to put them in order takes little time: with a search for the
+ * place of each, this many would take seconds. */
+static void test_order(Fixture *f, gconstpointer data) {
+        const unsigned n = 30000;
+        g_autofree char *class = g_build_filename(f->tree->path, "class/iscsi_session", NULL);
+        unsigned expected = 0;
+        uint64_t begin, usec;
+
+        g_assert_cmpint(g_mkdir_with_parents(class, 0700), ==, 0);
+        for (unsigned i = 0; i < n; i++) {
+                g_autofree char *path = g_strdup_printf("%s/session%u", class, i * 7919 % n); /* in no order */
+
+                g_assert_cmpint(mkdir(path, 0700), ==, 0);
+        }
+        f->tuning.sessions_max = n;
+        start(f);
+        begin = cpu_usec();
+        g_assert_cmpint(sd_event_run(f->event, 0), >, 0);
+        usec = cpu_usec() - begin;
+
+        for (const HostSession *s = session_watch_first(f->watch); s; s = s->hh.next)
+                g_assert_cmpuint(s->number, ==, expected++);
+        g_assert_cmpuint(expected, ==, n);
+        g_test_message("%u sessions were listed in %" G_GUINT64_FORMAT " µs", n, usec);
+        g_assert_cmpuint(usec, <, G_USEC_PER_SEC);
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
 
+        fixture_test("/session-watch/order", test_order);
         g_test_add_func("/session-watch/numbers-in-paths", test_numbers_in_paths);
         fixture_test("/session-watch/none", test_none);
         fixture_test("/session-watch/values", test_values);

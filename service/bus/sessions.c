@@ -291,6 +291,11 @@ static int write_answer(const BusSessions *b, const Scope *scope, ValueWriter *w
         return value_texts(w, (const char *const *) l.texts, l.n);
 }
 
+static int refuse_reader(unsigned seconds, char **ret_why) {
+        return refuse(REFUSAL_LIMIT_REACHED, ret_why, "This user has been sent too much in a short time; call again in %u s",
+                      seconds);
+}
+
 /* Returns 0, a Refusal with its sentence, or a negative errno. */
 static int answer(BusSessions *b, sd_bus_message *message, uid_t uid, char **ret_why) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
@@ -310,12 +315,14 @@ static int answer(BusSessions *b, sd_bus_message *message, uid_t uid, char **ret
         if (r != 0)
                 return r;
 
+        /* To find out how much it is takes time as well. */
+        if (uid != 0 && !reader_account_is_open(&b->readers, uid, monotonic_usec(), &seconds))
+                return refuse_reader(seconds, ret_why);
         r = write_answer(b, &scope, &size.writer);
         if (r < 0)
                 return r;
         if (uid != 0 && !reader_account_take(&b->readers, uid, size.bytes, monotonic_usec(), &seconds))
-                return refuse(REFUSAL_LIMIT_REACHED, ret_why,
-                              "This user has been sent too much in a short time; call again in %u s", seconds);
+                return refuse_reader(seconds, ret_why);
 
         r = sd_bus_message_new_method_return(message, &reply);
         if (r < 0)

@@ -345,6 +345,7 @@ static void test_bound(Fixture *f, gconstpointer data) {
         sd_bus *alice, *mallory;
         unsigned n;
 
+        make_ports(f);
         for (unsigned i = 1; i <= 300; i++)
                 sysfs_add_logged_in(f->tree, i, filler, filler);
         look(f);
@@ -360,6 +361,10 @@ static void test_bound(Fixture *f, gconstpointer data) {
         }
         g_test_message("%u answers, then: %s", n, e.message);
         g_assert_cmpuint(n, >=, 10);
+        assert_error(&e, "LimitReached", 32775);
+
+        /* Until there is room for that answer, nothing is worked out for this user, not even an answer that would fit. */
+        g_assert_null(call_service(mallory, &e, "ListSessions", "o", NODE_A));
         assert_error(&e, "LimitReached", 32775);
 
         g_assert_nonnull(m = call_service(alice, &e, "ListSessions", "o", ROOT_PATH));

@@ -16,6 +16,7 @@
 #include "bus/bus-value.h"
 #include "bus/invalidations.h"
 #include "bus/methods.h"
+#include "bus/sessions.h"
 
 /* One kind on the bus: the userdata of its vtable and its enumerator. */
 typedef struct Registration {
@@ -41,6 +42,8 @@ static void object_added(Object *o, void *userdata) {
         r = sd_bus_emit_object_added(m->bus, o->path);
         if (r < 0)
                 log_warning_errno(r, "Failed to tell that %s was added", o->path);
+        if (o->type == OBJECT_PORT)
+                bus_sessions_port_added(m->sessions, (const Port *) o);
 }
 
 static void object_removing(Object *o, void *userdata) {

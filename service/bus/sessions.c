@@ -104,6 +104,11 @@ void bus_sessions_find_ports(BusSessions *b) {
                 find_port(b->manager, s);
 }
 
+void bus_sessions_port_added(BusSessions *b, const Port *p) {
+        if (p->role == ROLE_INITIATOR && !p->record && b->watch)
+                reconciler_suspect(b->manager->reconciler, p->key.node->name);
+}
+
 static void session_changed(const HostSession *s, void *userdata) {
         const SessionInfo *info = &s->reading.info;
         const char *isid = session_text(info, SESSION_ISID);
@@ -212,24 +217,34 @@ static bool scope_has(const Scope *scope, const Port *port, const HostSession *s
         return name && strcmp(name, scope->node->name) == 0;
 }
 
-static bool node_has_target_port(const Node *n) {
-        for (const Port *p = n->ports; p; p = p->next_of_node)
-                if (p->role == ROLE_TARGET)
-                        return true;
+/* What one port of the scope is the reason for. *TARGET: there is a target port. */
+static int look_at_port(const BusSessions *b, const Port *p, Reasons *l, bool *target) {
+        *target |= p->role == ROLE_TARGET;
+        if (p->role != ROLE_INITIATOR || p->record || !p->object.path || !b->watch)
+                return 0;
 
-        return false;
+        return reasons_add(l, "Which sessions %s has is not known: it was not seen yet what the port's record is called",
+                           p->object.path);
 }
 
-static bool scope_has_target_port(Manager *m, const Scope *scope) {
-        if (scope->port)
-                return scope->port->role == ROLE_TARGET;
-        if (scope->node)
-                return node_has_target_port(scope->node);
-        for (const Node *n = model_first_node(m->context.model); n; n = n->hh.next)
-                if (node_has_target_port(n))
-                        return true;
+static int look_at_ports(const BusSessions *b, const Node *n, Reasons *l, bool *target) {
+        int r = 0;
 
-        return false;
+        for (const Port *p = n->ports; p && r >= 0; p = p->next_of_node)
+                r = look_at_port(b, p, l, target);
+        return r;
+}
+
+static int look_at_scope(const BusSessions *b, const Scope *scope, Reasons *l, bool *target) {
+        int r = 0;
+
+        if (scope->port)
+                return look_at_port(b, scope->port, l, target);
+        if (scope->node)
+                return look_at_ports(b, scope->node, l, target);
+        for (const Node *n = model_first_node(b->manager->context.model); n && r >= 0; n = n->hh.next)
+                r = look_at_ports(b, n, l, target);
+        return r;
 }
 
 /* What is not known of a session, if it is one of SCOPE, or may be. */
@@ -242,6 +257,7 @@ static int add_reason(Reasons *l, const HostSession *s) {
 }
 
 static int add_reasons(const BusSessions *b, const Scope *scope, Reasons *l) {
+        bool target = false;
         int r = 0;
 
         if (scope->port && scope->port->role == ROLE_TARGET)
@@ -251,10 +267,21 @@ static int add_reasons(const BusSessions *b, const Scope *scope, Reasons *l) {
         else if (!session_watch_is_complete(b->watch))
                 r = reasons_add(l, "%s",
                                 session_watch_text(b->watch) ?: "Not all sessions of this host as an initiator were read yet");
-        if (r >= 0 && scope_has_target_port(b->manager, scope))
+        if (r >= 0)
+                r = look_at_scope(b, scope, l, &target);
+        if (r >= 0 && target)
                 r = reasons_add(l,
                                 "Who is logged in to target ports of this host is not listed: the service does not look at that");
         return r;
+}
+
+/* Whether the session may be one of SCOPE, as far as is known. A port whose record is not known is a reason of its own. */
+static bool scope_may_have(const Scope *scope, const Port *port, const HostSession *s) {
+        const SessionInfo *info = &s->reading.info;
+
+        if (port || (scope->port && scope->port->role == ROLE_TARGET))
+                return false;
+        return !session_text(info, SESSION_INTERFACE_RECORD) || (!scope->port && !session_text(info, SESSION_INITIATOR));
 }
 
 static int write_sessions(const BusSessions *b, const Scope *scope, Reasons *l, ValueWriter *w) {
@@ -263,9 +290,9 @@ static int write_sessions(const BusSessions *b, const Scope *scope, Reasons *l, 
         r = value_open(w, 'a', "a{sv}");
         for (const HostSession *s = b->watch ? session_watch_first(b->watch) : NULL; s && r >= 0; s = s->hh.next) {
                 const Port *port = port_of(b->manager, s);
-                bool has = scope_has(scope, port, s), may = !session_text(&s->reading.info, SESSION_INTERFACE_RECORD);
+                bool has = scope_has(scope, port, s);
 
-                if (l && (has || (may && !(scope->port && scope->port->role == ROLE_TARGET))))
+                if (l && (has || scope_may_have(scope, port, s)))
                         r = add_reason(l, s);
                 if (has && s->told && r >= 0)
                         r = session_write(&s->reading.info, port, w);

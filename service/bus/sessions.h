@@ -15,5 +15,8 @@ void bus_sessions_look(BusSessions *b);
 /* Has the nodes looked at again whose sessions have no port: the port may not have been looked at since it was made. */
 void bus_sessions_find_ports(BusSessions *b);
 
+/* A port was made: it is to be looked at before it is known which sessions it has. */
+void bus_sessions_port_added(BusSessions *b, const Port *p);
+
 /* ListSessions. USERDATA is the Manager. */
 int call_list_sessions(sd_bus_message *message, void *userdata, sd_bus_error *error);

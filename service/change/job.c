@@ -93,6 +93,18 @@ static BackendItemResult *all_failed(const Job *j, const BackendResult *result) 
         return items;
 }
 
+/* What the backend calls an initiator port that was just made is seen when the node is looked at again. Once is enough: what is
+ * not there then was removed by somebody. */
+static void job_look_for_records(Job *j, const BackendItemResult *items) {
+        for (size_t i = 0; items && i < j->difference.n_repairs && !j->named; i++) {
+                const Repair *repair = j->difference.repairs + i;
+
+                if (repair->item.verb == VERB_MAKE_PORT && items[i].refusal == REFUSAL_NONE && repair->port &&
+                    repair->port->role == ROLE_INITIATOR && !repair->port->record)
+                        j->named = j->again = true;
+        }
+}
+
 static void job_settle(Job *j, const BackendResult *result) {
         Context *c = j->reconciler->context;
         Node *n = job_node(j);
@@ -105,9 +117,11 @@ static void job_settle(Job *j, const BackendResult *result) {
         } else if (result && result->refusal != REFUSAL_NONE)
                 job_note(j, result->refusal, result->message);
 
-        if (n) /* else the store was opened again meanwhile */
+        if (n) { /* else the store was opened again meanwhile */
                 j->n_failed += difference_settle(c, n, j->role, &j->observed, &j->difference, items,
                                                  result && !items ? result->message : NULL);
+                job_look_for_records(j, items);
+        }
         difference_done(&j->difference);
         job_next_role(j);
 }

@@ -39,6 +39,7 @@ struct Job {
         size_t n_askers;
         uint64_t resume_usec; /* no removal is taken up again before */
         size_t n_removals;    /* under way */
+        bool named;           /* was looked at again to see what the backend calls ports that were made */
 
         /* of the run under way */
         LockSet *locks;

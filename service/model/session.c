@@ -9,7 +9,8 @@
 #include "model/object.h"
 #include "model/private.h"
 
-/* Sessions came to the port or left it; ISIDS: at least one of them had one. */
+/* Sessions came to the port or left it, or it is known, or not any more, which are its own; ISIDS: at least one of them had an
+ * ISID. */
 static void tell_port(Model *m, Port *p, bool isids) {
         if (m->sessions_known && isids)
                 object_tell_changed(m, &p->object, "SessionCount", "SessionIdentifiers");
@@ -137,7 +138,7 @@ void model_set_sessions_known(Model *m, bool known) {
 
         m->sessions_known = known;
         for (Port *p = m->ports; p; p = p->hh.next)
-                if (p->role == ROLE_INITIATOR)
+                if (p->record)
                         object_tell_changed(m, &p->object, "SessionCount");
 }
 
@@ -152,17 +153,17 @@ static void drop_record(Model *m, Port *p) {
         free(TAKE_PTR(p->record));
 }
 
-/* The same, and it is told. */
+/* The same, and it is told: how many sessions the port has is not known any more. */
 static void lose_record(Model *m, Port *p) {
-        bool had_sessions = p->sessions != NULL, had_isids = some_have_isids(p);
+        bool had_isids = some_have_isids(p);
 
         drop_record(m, p);
-        if (had_sessions)
-                tell_port(m, p, had_isids);
+        tell_port(m, p, had_isids);
 }
 
 int model_set_port_record(Model *m, Port *p, const char *record) {
         Port *other = model_find_port_by_record(m, record);
+        bool knew = p->record, had_sessions = p->sessions, had_isids = some_have_isids(p);
         char *copy;
 
         if (p->role != ROLE_INITIATOR || other == p)
@@ -173,15 +174,15 @@ int model_set_port_record(Model *m, Port *p, const char *record) {
 
         if (other)
                 lose_record(m, other);
-        lose_record(m, p);
+        drop_record(m, p);
 
         p->record = copy;
         HASH_ADD_KEYPTR(hh_record, m->records, p->record, strlen(p->record), p);
         for (Session *s = m->sessions; s; s = s->hh.next)
                 if (!s->port && s->record && strcmp(s->record, record) == 0)
                         session_join(s, p);
-        if (p->sessions)
-                tell_port(m, p, some_have_isids(p));
+        if (!knew || had_sessions || p->sessions)
+                tell_port(m, p, had_isids || some_have_isids(p));
         return 0;
 }
 

@@ -19,11 +19,13 @@ int model_set_session(Model *m, uint32_t number, const char *record, uint64_t is
 /* It is gone. */
 void model_remove_session(Model *m, uint32_t number);
 
-/* Whether all sessions of this host as an initiator are in the model. If not, no port's number of sessions is known. */
+/* Whether all sessions of this host as an initiator are in the model. If not, no port's number of sessions is known. If they are,
+ * that of a port is known whose record is. */
 void model_set_sessions_known(Model *m, bool known);
 
 /* The backend calls the initiator port P so. Of two ports the one that was seen last has the record. Of a target port nothing is
- * kept. Returns 0 or -ENOMEM. */
+ * kept. Tells the port, as the number of its sessions is known from here on, and the port that had the record. Returns 0 or
+ * -ENOMEM. */
 int model_set_port_record(Model *m, Port *p, const char *record);
 
 /* The port that has the record; NULL: none was seen to. */

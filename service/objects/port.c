@@ -56,11 +56,12 @@ static int get_listening_on(const Object *o, _unused_ const ObjectContext *c, Va
         return write_endpoints((const Port *) o, true, w);
 }
 
-/* Of a target port nobody counts them, so that the number is not known. */
+/* Of a target port nobody counts them; of an initiator port it is known which they are once it was seen what the backend calls
+ * it. */
 static int get_session_count(const Object *o, const ObjectContext *c, ValueWriter *w) {
         const Port *p = (const Port *) o;
 
-        return value_uint32(w, p->role == ROLE_INITIATOR && c->sessions_known ? p->n_sessions : SESSION_COUNT_UNKNOWN);
+        return value_uint32(w, p->record && c->sessions_known ? p->n_sessions : SESSION_COUNT_UNKNOWN);
 }
 
 static int get_session_identifiers(const Object *o, _unused_ const ObjectContext *c, ValueWriter *w) {

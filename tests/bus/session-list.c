@@ -134,6 +134,20 @@ char *session_numbers(const SessionList *l) {
         return g_strdup(text->str);
 }
 
+void await_complete(sd_bus *bus, const char *path) {
+        gint64 end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+
+        for (;;) {
+                g_autoptr(SessionList) l = list_sessions(bus, path);
+
+                if (l->complete)
+                        return;
+                if (g_get_monotonic_time() > end)
+                        g_error("%s: %s", path, (char *) g_ptr_array_index(l->reasons, 0));
+                g_usleep(20000);
+        }
+}
+
 void assert_sessions(sd_bus *bus, const char *path, const char *numbers) {
         g_autoptr(SessionList) l = list_sessions(bus, path);
         g_autofree char *found = session_numbers(l);

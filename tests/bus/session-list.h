@@ -23,5 +23,8 @@ const char *session_value(const SessionList *l, unsigned i, const char *key);
 /* The sessions' numbers: "1 3". g_free it. */
 char *session_numbers(const SessionList *l);
 
+/* Waits until the answer lacks nothing: a session that was just made is not set up for a moment, and a port not looked at. */
+void await_complete(sd_bus *bus, const char *path);
+
 /* ListSessions of PATH has the sessions NUMBERS, and is complete. */
 void assert_sessions(sd_bus *bus, const char *path, const char *numbers);

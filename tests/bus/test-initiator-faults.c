@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "initiator.h"
+#include "session-list.h"
+#include "sysfs-tree.h"
 
 #define LOCK "/run/lock/iscsi/lock.write"
 #define TARGET "iqn.2026-11.org.example:disk"
@@ -218,7 +220,10 @@ static void test_order(Initiator *i, gconstpointer data) {
 static void test_killed(Initiator *i, gconstpointer data) {
         static const char *const calls[] = { "fsync", "link", "rename", "unlink:when=2" };
 
-        g_free(initiator_create(i)); /* so that the directory is there */
+        g_autofree char *port = initiator_create(i); /* so that the directory is there */
+
+        /* A worker that looks at the new port would be one that is not idle. */
+        initiator_wait_property(i, port, PORT_INTERFACE, "SessionCount", "0");
         for (size_t k = 0; k < G_N_ELEMENTS(calls); k++) {
                 g_auto(GStrv) parts = g_strsplit(calls[k], ":", 2);
                 g_autofree char *line = NULL, *records = initiator_records();
@@ -277,6 +282,47 @@ static void test_broken_entries(Initiator *i, gconstpointer data) {
         }
 }
 
+static void hide_worker(Initiator *i, bool hidden) {
+        g_autofree char *socket = g_build_filename(i->service->directory, "open-iscsi.socket", NULL),
+                        *aside = g_strconcat(socket, "-", NULL);
+
+        g_assert_cmpint(hidden ? rename(socket, aside) : rename(aside, socket), ==, 0);
+}
+
+/* What open-iscsi calls a port cannot be seen: so it is not known which sessions it has, and not said that it has none. */
+static void test_unseen_sessions(Initiator *i, gconstpointer data) {
+        g_autofree char *port = initiator_create(i), *record = initiator_records();
+        g_autoptr(SysfsTree) tree = sysfs_tree_new();
+        const char *scopes[] = { port, NODE_PATH, ROOT_PATH };
+
+        service_add_option(i->service, g_strdup_printf("--sysfs=%s", tree->path));
+        for (unsigned sessions = 0; sessions < 2; sessions++) {
+                g_autofree char *count = NULL, *seen = g_strdup_printf("%u", sessions);
+
+                initiator_disconnect(i);
+                service_stop(i->service);
+                if (sessions > 0)
+                        sysfs_add_logged_in(tree, 1, HOST_NAME, record);
+                hide_worker(i, true);
+                service_start(i->service);
+                initiator_connect(i);
+
+                count = get_property(i->bus, port, PORT_INTERFACE, "SessionCount");
+                g_assert_cmpstr(count, ==, "4294967295");
+                for (size_t k = 0; k < G_N_ELEMENTS(scopes); k++) {
+                        g_autoptr(SessionList) l = list_sessions(i->bus, scopes[k]);
+
+                        g_assert_cmpuint(l->reasons->len, ==, 1);
+                        g_assert_nonnull(strstr(g_ptr_array_index(l->reasons, 0), port));
+                        g_assert_cmpuint(l->sessions->len, ==, k == 2 ? sessions : 0);
+                }
+
+                hide_worker(i, false);
+                initiator_wait_property(i, port, PORT_INTERFACE, "SessionCount", seen);
+                assert_sessions(i->bus, port, sessions > 0 ? "1" : "");
+        }
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         INITIATOR_TEST("/initiator-faults/node-record", test_node_record);
@@ -292,5 +338,6 @@ int main(int argc, char *argv[]) {
         INITIATOR_TEST("/initiator-faults/killed", test_killed);
         INITIATOR_TEST("/initiator-faults/watch-lost", test_watch_lost);
         INITIATOR_TEST("/initiator-faults/broken-entries", test_broken_entries);
+        INITIATOR_TEST("/initiator-faults/unseen-sessions", test_unseen_sessions);
         return g_test_run();
 }

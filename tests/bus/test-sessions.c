@@ -63,11 +63,30 @@ static void tear_down(Fixture *f, gconstpointer data) {
         sysfs_tree_free(f->tree);
 }
 
+/* Until it was looked at it is not known which sessions a port has. */
+static void await_looked(Fixture *f, const char *port) {
+        gint64 end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+
+        for (;;) {
+                g_autoptr(SessionList) l = list_sessions(f->bus, port);
+                bool looked = true;
+
+                for (guint i = 0; i < l->reasons->len; i++)
+                        looked &= !strstr(g_ptr_array_index(l->reasons, i), "record is called");
+                if (looked)
+                        return;
+                g_assert_cmpint(g_get_monotonic_time(), <, end);
+                g_usleep(10000);
+        }
+}
+
 static void make_ports(Fixture *f) {
         must_call(f->bus, "CreateiSCSINode", "sa{sv}", "", 2, "Name", "s", A, "Roles", "aq", 1, 2);
         must_call(f->bus, "CreateiSCSINode", "sa{sv}", "", 2, "Name", "s", B, "Roles", "aq", 2, 2, 3);
         must_call(f->bus, "CreateiSCSIProtocolEndpoint", "oqsao", NODE_A, 2, "", 1, ADDRESS);
         must_call(f->bus, "CreateiSCSIProtocolEndpoint", "oqsao", NODE_B, 2, "", 1, ADDRESS);
+        await_looked(f, PORT_A);
+        await_looked(f, PORT_B);
         g_free(mirror_take(f->mirror));
 }
 
@@ -121,27 +140,28 @@ static void await_sessions(Fixture *f, unsigned n) {
         }
 }
 
-/* Waits until the answer lacks nothing. */
-static void await_complete(Fixture *f, const char *path) {
-        gint64 end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
-
-        for (;;) {
-                g_autoptr(SessionList) l = list_sessions(f->bus, path);
-
-                if (l->complete)
-                        return;
-                g_assert_cmpint(g_get_monotonic_time(), <, end);
-                g_usleep(20000);
-        }
-}
-
 static void test_none(Fixture *f, gconstpointer data) {
+        g_autofree char *signals = NULL;
+
         make_ports(f);
         await_count(f, PORT_A, "0");
         assert_isids(f, PORT_A, "[]");
         assert_list(f, ROOT_PATH, "", NULL);
         assert_list(f, NODE_A, "", NULL);
         assert_list(f, PORT_A, "", NULL);
+
+        /* That it is known is told, also of none. */
+        must_call(f->bus, "CreateiSCSIProtocolEndpoint", "oqsao", NODE_A, 2, "800000000002", 1, ADDRESS);
+        await_count(f, NODE_A "/endpoint/800000000002", "0");
+        await_looked(f, NODE_A "/endpoint/800000000002");
+        signals = mirror_take(f->mirror);
+        g_assert_nonnull(strstr(signals, "~ node/" A "/endpoint/800000000002 SessionCount\n"));
+
+        /* The backend has forgotten all: the ports are made again, and looked at again. */
+        stop(f);
+        start(f);
+        await_count(f, PORT_A, "0");
+        await_complete(f->bus, ROOT_PATH);
 }
 
 /* Of ports, of nodes, and of neither. */
@@ -229,6 +249,12 @@ static void test_late_names(Fixture *f, gconstpointer data) {
         assert_list(f, PORT_B, "", "Session 1 is not set up yet");
         await_count(f, PORT_A, "0");
 
+        /* By its record it is of no port of ours, and then it may still be of any node. */
+        sysfs_set(f->tree, 1, "session", "ifacename", "default");
+        await_complete(f->bus, PORT_B);
+        assert_list(f, PORT_A, "", NULL);
+        assert_list(f, NODE_A, "", "Session 1 is not set up yet");
+
         sysfs_log_in(f->tree, 1, A, RECORD_A);
         await_count(f, PORT_A, "1");
         assert_list(f, ROOT_PATH, "1", NULL);
@@ -241,7 +267,7 @@ static void test_session_first(Fixture *f, gconstpointer data) {
         sysfs_add_logged_in(f->tree, 2, A, RECORD_A);
         look(f);
         await_sessions(f, 2);
-        await_complete(f, ROOT_PATH);
+        await_complete(f->bus, ROOT_PATH);
         make_ports(f);
         look(f);
         await_count(f, PORT_A, "2");
@@ -270,7 +296,7 @@ static void test_targets(Fixture *f, gconstpointer data) {
 
         sysfs_remove_session(f->tree, 2);
         look(f);
-        await_complete(f, PORT_B);
+        await_complete(f->bus, PORT_B);
         assert_list(f, NODE_B, "1", reason);
         assert_list(f, ROOT_PATH, "1", reason);
         assert_list(f, NODE_A, "", NULL);

@@ -41,7 +41,8 @@ static void watch_start(Watch *w) {
 static Watch *watch_new(void) {
         Watch *w = g_new0(Watch, 1);
 
-        w->service = service_new("--target-backend=model", "--initiator-backend=model", NULL);
+        /* Without sessions: that their number is known of a new port would be told at any time after the answer. */
+        w->service = service_new("--target-backend=model", "--initiator-backend=model", "--sysfs=", NULL);
         watch_start(w);
         return w;
 }

@@ -12,6 +12,7 @@
 #define P2 0x800000000002
 #define LINE_1 "~ /node/" A "/800000000001"
 #define LINE_2 "~ /node/" A "/800000000002"
+#define UNKNOWN "4294967295"
 #define BOTH " SessionCount SessionIdentifiers"
 
 typedef struct Fixture {
@@ -55,10 +56,16 @@ static void assert_identifiers(Port *p, const char *expected) {
         g_assert_cmpstr(text, ==, expected);
 }
 
+static void assert_count(Port *p, const char *expected) {
+        g_autofree char *text = object_property(&p->object, "SessionCount");
+
+        g_assert_cmpstr(text, ==, expected);
+}
+
 static void test_port_first(Fixture *f, gconstpointer data) {
         know(f);
         set_record(f, f->p1, "one");
-        recorder_assert_told(f->r);
+        recorder_assert_told(f->r, LINE_1 " SessionCount");
         g_assert_true(model_find_port_by_record(f->r->model, "one") == f->p1);
         g_assert_null(model_find_port_by_record(f->r->model, "two"));
 
@@ -95,7 +102,7 @@ static void test_session_first(Fixture *f, gconstpointer data) {
 
         /* The port has another record; another port has it; a session is of another record. */
         set_record(f, f->p1, "two");
-        recorder_assert_told(f->r, LINE_1 BOTH, LINE_1 BOTH);
+        recorder_assert_told(f->r, LINE_1 BOTH);
         assert_identifiers(f->p1, "[\"00023D000002\"]");
         set_record(f, f->p2, "two");
         recorder_assert_told(f->r, LINE_1 BOTH, LINE_2 BOTH);
@@ -143,6 +150,8 @@ static void test_unknown(Fixture *f, gconstpointer data) {
         set_session(f, 1, "one", 0x00023D000001, 1);
         recorder_assert_told(f->r, LINE_1 " SessionIdentifiers");
         g_assert_false(model_sessions_known(f->r->model));
+        set_record(f, f->p2, "two");
+        recorder_assert_told(f->r);
         model_set_sessions_known(f->r->model, true);
         recorder_assert_told(f->r, LINE_1 " SessionCount", LINE_2 " SessionCount");
         model_set_sessions_known(f->r->model, true);
@@ -151,6 +160,27 @@ static void test_unknown(Fixture *f, gconstpointer data) {
         recorder_assert_told(f->r, LINE_1 " SessionCount", LINE_2 " SessionCount");
         set_session(f, 2, "one", ISID_UNKNOWN, 1);
         recorder_assert_told(f->r);
+}
+
+/* Of a port whose record was not seen it is not known which sessions it has, also if there are none at all. It is told when that
+ * is known, and when it is not any more. */
+static void test_records(Fixture *f, gconstpointer data) {
+        know(f);
+        assert_count(f->p1, UNKNOWN);
+        assert_count(f->target, UNKNOWN);
+        set_record(f, f->p1, "one");
+        recorder_assert_told(f->r, LINE_1 " SessionCount");
+        assert_count(f->p1, "0");
+        set_record(f, f->p1, "other"); /* 0 as before */
+        recorder_assert_told(f->r);
+        assert_count(f->p1, "0");
+        set_record(f, f->p2, "other");
+        recorder_assert_told(f->r, LINE_1 " SessionCount", LINE_2 " SessionCount");
+        assert_count(f->p1, UNKNOWN);
+        assert_count(f->p2, "0");
+
+        model_set_sessions_known(f->r->model, false); /* what was not known is told again by nobody */
+        recorder_assert_told(f->r, LINE_2 " SessionCount");
 }
 
 static void add(const char *name, void (*test)(Fixture *, gconstpointer)) {
@@ -165,5 +195,6 @@ int main(int argc, char *argv[]) {
         add("/model-sessions/ports-go", test_ports_go);
         add("/model-sessions/targets", test_targets);
         add("/model-sessions/unknown", test_unknown);
+        add("/model-sessions/records", test_records);
         return g_test_run();
 }

@@ -2,6 +2,8 @@
 
 #include "initiator.h"
 
+#include "calls.h"
+
 #include <glib/gstdio.h>
 #include <stdarg.h>
 #include <string.h>
@@ -109,6 +111,7 @@ void initiator_kill_workers(Initiator *i) {
 }
 
 void initiator_kill_idle_workers(Initiator *i) {
+        must_call(i->bus, "Reconcile", "o", ROOT_PATH); /* nothing is to be looked at now */
         g_free(initiator_shell(NULL,
                                "for p in $(cat /proc/%d/task/%d/children); do "
                                "ls -l /proc/$p/fd | grep -q anon_inode:inotify || { " KILL "}; done",

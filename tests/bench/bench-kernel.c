@@ -5,19 +5,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fixture.h"
+#include "bench-service.h"
 #include "measure.h"
 
 #define FABRIC "/sys/kernel/config/target/iscsi"
 #define NODE "iqn.2026-11.org.example:bench"
 #define BARE "iqn.2026-11.org.example:bare"
-#define BACKEND "org.iscsi.Backend"
 #define N_SAMPLES 200
 #define N_MANY 4000 /* nodes of other programs */
 #define N_FEW 10
@@ -76,23 +74,11 @@ static void bare_delete(const char *node, unsigned tag, unsigned tcp_port) {
 
 static Service *new_service(const char *directory) {
         const char *command[] = { g_getenv("ISCSI_BACKEND_LIO"), NULL };
-        const struct passwd *pw = getpwnam("iscsi-config");
-        Service *s = service_new("--log-level=warning", "--max-ports=4096", NULL);
+        Service *s = bench_service_new(directory, "--max-ports=4096");
 
-        g_assert_nonnull(pw);
-        g_free(s->state);
-        s->state = g_build_filename(directory, "iscsi-configd-bench.XXXXXX", NULL);
-        g_assert_nonnull(g_mkdtemp_full(s->state, 0700));
-        g_assert_cmpint(chown(s->state, pw->pw_uid, pw->pw_gid), ==, 0);
+        g_assert_nonnull(command[0]);
         service_use_worker(s, command, NULL);
         return s;
-}
-
-static char *node_path(const char *name) {
-        char *path;
-
-        g_assert_cmpint(sd_bus_path_encode(ROOT_PATH "/node", name, &path), >=, 0);
-        return path;
 }
 
 static char *portal_path(unsigned tcp_port) {
@@ -102,70 +88,11 @@ static char *portal_path(unsigned tcp_port) {
 static void make_portals(sd_bus *bus, unsigned n) {
         for (unsigned i = 0; i < n; i++) {
                 sd_bus_error e = SD_BUS_ERROR_NULL;
-                g_autofree char *path =
-                        call_for_path(bus, &e, "CreateTCPProtocolEndpoint", "oqoa{sv}", ROOT_PATH "/ip/_3127_2e0_2e0_2e1",
-                                      (int) (FIRST_TCP_PORT + i), DEFAULT_GROUP, 0);
+                g_autofree char *path = call_for_path(bus, &e, "CreateTCPProtocolEndpoint", "oqoa{sv}", BENCH_LOOPBACK,
+                                                      (int) (FIRST_TCP_PORT + i), DEFAULT_GROUP, 0);
 
                 g_assert_nonnull(path);
         }
-}
-
-/* A warm connection to a worker, as the service has one. */
-static sd_bus *connect_to_worker(const Service *s) {
-        g_autofree char *address = NULL, *path = NULL;
-        sd_bus *bus = NULL;
-
-        for (char **o = s->options; *o; o++)
-                if (g_str_has_prefix(*o, "--lio-socket="))
-                        path = g_strdup(*o + strlen("--lio-socket="));
-        g_assert_nonnull(path);
-        address = g_strconcat("unix:path=", path, NULL);
-        g_assert_cmpint(sd_bus_new(&bus), >=, 0);
-        g_assert_cmpint(sd_bus_set_address(bus, address), >=, 0);
-        g_assert_cmpint(sd_bus_start(bus), >=, 0);
-        return bus;
-}
-
-static double time_worker_call(sd_bus *worker) {
-        sd_bus_message *m = NULL;
-        double t;
-
-        g_assert_cmpint(sd_bus_message_new_method_call(worker, &m, NULL, "/org/iscsi/Backend", BACKEND, "Describe"), >=, 0);
-        t = measure_call(worker, m);
-        sd_bus_message_unref(m);
-        return t;
-}
-
-static double time_ping(sd_bus *bus) {
-        sd_bus_message *m = NULL;
-        double t;
-
-        g_assert_cmpint(sd_bus_message_new_method_call(bus, &m, BUS_NAME, ROOT_PATH, "org.freedesktop.DBus.Peer", "Ping"), >=, 0);
-        t = measure_call(bus, m);
-        sd_bus_message_unref(m);
-        return t;
-}
-
-static void delete_port(sd_bus *bus, const char *port) {
-        sd_bus_error e = SD_BUS_ERROR_NULL;
-        sd_bus_message *reply = call_service(bus, &e, "DeleteiSCSIProtocolEndpoint", "o", port);
-
-        if (!reply)
-                g_error("DeleteiSCSIProtocolEndpoint: %s", e.message);
-        sd_bus_message_unref(reply);
-}
-
-static double time_create(sd_bus *bus, const char *node, const char *portal) {
-        sd_bus_error e = SD_BUS_ERROR_NULL;
-        g_autofree char *port = NULL;
-        double begin = measure_now();
-
-        port = call_for_path(bus, &e, "CreateiSCSIProtocolEndpoint", "oqsao", node, 3, "", 1, portal);
-        begin = measure_now() - begin;
-        if (!port)
-                g_error("CreateiSCSIProtocolEndpoint: %s", e.message);
-        delete_port(bus, port);
-        return begin;
 }
 
 typedef struct Figures {
@@ -174,9 +101,9 @@ typedef struct Figures {
 
 /* All figures by turns, so that what else the machine does falls on all of them. */
 static void sample(Figures *f, Service *s, sd_bus *bus) {
-        g_autofree char *node = node_path(NODE), *portal = portal_path(FIRST_TCP_PORT),
+        g_autofree char *node = bench_node_path(NODE), *portal = portal_path(FIRST_TCP_PORT),
                         *path = g_build_filename(s->state, "bench.db", NULL);
-        sd_bus *worker = connect_to_worker(s);
+        sd_bus *worker = bench_connect_to_worker(s, "--lio-socket=");
         sqlite3_stmt *insert;
         sqlite3 *db = measure_open_database(path, &insert);
 
@@ -184,10 +111,10 @@ static void sample(Figures *f, Service *s, sd_bus *bus) {
         for (size_t i = 0; i < N_SAMPLES; i++) {
                 double begin;
 
-                f->ping[i] = time_ping(bus);
-                f->worker[i] = time_worker_call(worker);
+                f->ping[i] = bench_time_ping(bus);
+                f->worker[i] = bench_time_worker_call(worker);
                 f->commit[i] = measure_commit(insert);
-                f->create[i] = time_create(bus, node, portal);
+                f->create[i] = bench_time_create(bus, node, 3, portal);
 
                 begin = measure_now();
                 bare_create(BARE, 1, FIRST_TCP_PORT + 1000);
@@ -332,7 +259,7 @@ static void allow_alice(void) {
 /* 256 ports in one call, and in 256 calls, by a plain user with a rule. */
 static void bench_batch(const char *directory, double floor) {
         Service *s = new_service(directory);
-        g_autofree char *node = node_path(NODE);
+        g_autofree char *node = bench_node_path(NODE);
         double batch[3], singles[3], bare[3], ratio, share;
         sd_bus *root, *alice;
 
@@ -399,7 +326,7 @@ static Start time_starts(Service *s, unsigned n) {
 static void bench_start(const char *directory) {
         static const unsigned sizes[] = { N_START / 2, N_START };
         Service *s = new_service(directory);
-        g_autofree char *node = node_path(NODE);
+        g_autofree char *node = bench_node_path(NODE);
         Start starts[2];
         double empty;
 

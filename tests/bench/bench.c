@@ -3,13 +3,11 @@
 /* Measures the service on the `model` backend and holds the figures against what is promised in docs/performance.md. Everything
  * is measured in one run on one machine, and where a promise is a ratio, both of its sides are. Started by tests/bench/run. */
 
-#include <pwd.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "fixture.h"
+#include "bench-service.h"
 #include "measure.h"
 
 #define N_NODES 64
@@ -79,16 +77,10 @@ typedef struct Figures {
 
 /* A service of its own, on a disk (a commit to memory would say nothing), with N_NODES nodes and N_ENDPOINTS TCP endpoints. */
 static Service *prepare(const char *directory, double *ret_idle) {
-        const struct passwd *pw = getpwnam("iscsi-config");
-        Service *s = service_new("--target-backend=model", "--max-ports=4200", "--log-level=warning", NULL);
+        Service *s = bench_service_new(directory, "--max-ports=4200");
         sd_bus *bus;
 
-        g_assert_nonnull(pw);
-        g_free(s->state);
-        s->state = g_build_filename(directory, "iscsi-configd-bench.XXXXXX", NULL);
-        g_assert_nonnull(g_mkdtemp_full(s->state, 0700));
-        g_assert_cmpint(chown(s->state, pw->pw_uid, pw->pw_gid), ==, 0);
-
+        service_add_option(s, g_strdup("--target-backend=model"));
         service_start(s);
         bus = connect_as("root");
         g_usleep(G_USEC_PER_SEC / 5);
@@ -99,8 +91,8 @@ static Service *prepare(const char *directory, double *ret_idle) {
         }
         for (size_t i = 0; i < N_ENDPOINTS; i++) {
                 sd_bus_error e = SD_BUS_ERROR_NULL;
-                g_autofree char *path = call_for_path(bus, &e, "CreateTCPProtocolEndpoint", "oqoa{sv}",
-                                                      ROOT_PATH "/ip/_3127_2e0_2e0_2e1", (int) (5000 + i), DEFAULT_GROUP, 0);
+                g_autofree char *path = call_for_path(bus, &e, "CreateTCPProtocolEndpoint", "oqoa{sv}", BENCH_LOOPBACK,
+                                                      (int) (5000 + i), DEFAULT_GROUP, 0);
 
                 g_assert_nonnull(path);
         }
@@ -142,7 +134,7 @@ static void sample(Figures *f, sd_bus *bus, const char *directory) {
                 g_autofree char *port = NULL;
                 double begin;
 
-                f->call[f->n] = time_simple_call(bus, ROOT_PATH, "org.freedesktop.DBus.Peer", "Ping");
+                f->call[f->n] = bench_time_ping(bus);
 
                 f->commit[f->n] = measure_commit(insert);
 

@@ -19,7 +19,7 @@
 #define EVENTS (IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ATTRIB)
 
 /* Changes that follow each other closely are told together. */
-#define QUIET_MSEC 100
+#define QUIET_MSEC 50
 #define QUIET_MAX_MSEC 1000u
 
 /* How often a directory that is not there is looked for. */
@@ -70,11 +70,12 @@ static int watch_all(Changes *c, bool *ret_missing) {
         return r;
 }
 
-/* Waits for MSEC (-1: for ever). Returns 1 if there are events, 0 if not, -ECANCELED if the peer has hung up. Signals, which are
- * blocked otherwise, end the process here as they should: nothing is under way. */
-static int wait_for_events(const Changes *c, int peer_fd, int msec) {
+/* Waits for MSEC (-1: for ever) and, unless FOR_EVENTS is false, until there are events. Returns 1 if there are, 0 if not,
+ * -ECANCELED if the peer has hung up. Signals, which are blocked otherwise, end the process here as they should: nothing is
+ * under way. */
+static int wait_for(const Changes *c, int peer_fd, bool for_events, int msec) {
         struct pollfd fds[] = {
-                { .fd = c->fd, .events = POLLIN },
+                { .fd = for_events ? c->fd : -1, .events = POLLIN },
                 { .fd = peer_fd, .events = POLLRDHUP },
         };
         struct timespec timeout = { .tv_sec = msec / 1000, .tv_nsec = (long) (msec % 1000) * 1000000 };
@@ -96,12 +97,14 @@ static int add_text(Texts *t, const char *text) {
         return texts_add(t, "%s", text);
 }
 
-/* Takes the events that are there, and notes the names of files that were touched. */
+/* Takes the events that are there, and notes the names of files that were touched. Returns whether there were events. */
 static int drain(const Changes *c, Texts *touched) {
         char buf[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+        bool some = false;
         ssize_t n;
 
-        while ((n = read(c->fd, buf, sizeof(buf))) > 0)
+        while ((n = read(c->fd, buf, sizeof(buf))) > 0) {
+                some = true;
                 for (char *p = buf; p < buf + n;) {
                         const struct inotify_event *e = (const struct inotify_event *) p;
 
@@ -109,21 +112,23 @@ static int drain(const Changes *c, Texts *touched) {
                                 return -ENOMEM;
                         p += sizeof(*e) + e->len;
                 }
+        }
 
-        return 0;
+        return some;
 }
 
+/* Sleeps meanwhile: to wake up for each event would take time from those who make the changes. */
 static int wait_for_quiet(const Changes *c, int peer_fd, Texts *touched) {
         uint64_t until = monotonic_msec() + QUIET_MAX_MSEC;
         int r;
 
         do {
-                r = drain(c, touched);
+                r = wait_for(c, peer_fd, false, QUIET_MSEC);
                 if (r >= 0)
-                        r = wait_for_events(c, peer_fd, QUIET_MSEC);
+                        r = drain(c, touched);
         } while (r > 0 && monotonic_msec() < until);
 
-        return r < 0 ? r : drain(c, touched);
+        return r < 0 ? r : 0;
 }
 
 static bool differs(const char *a, const char *b) {
@@ -290,7 +295,7 @@ int changes_wait(Changes *c, int peer_fd, Texts *nodes, Texts *notices, Report *
 
                 r = watch_all(c, &missing);
                 if (r >= 0)
-                        r = wait_for_events(c, peer_fd, missing ? MISSING_MSEC : -1);
+                        r = wait_for(c, peer_fd, true, missing ? MISSING_MSEC : -1);
                 if (r > 0)
                         r = wait_for_quiet(c, peer_fd, &touched);
                 if (r >= 0)

@@ -11,7 +11,7 @@
 #include "common/array.h"
 #include "common/log.h"
 #include "common/macro.h"
-#include "workers/lio/netlink.h"
+#include "workers/base/netlink.h"
 
 void interfaces_done(Interfaces *i) {
         free(i->names);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "common/array.h"
-#include "workers/lio/netlink.h"
+#include "workers/base/netlink.h"
 
 #define TARGET_BACKLOG 256u /* ISCSIT_TCP_BACKLOG */
 

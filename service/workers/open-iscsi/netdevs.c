@@ -3,13 +3,16 @@
 #include "workers/open-iscsi/netdevs.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/array.h"
 #include "common/macro.h"
+#include "workers/base/netlink.h"
 
 void netdevs_done(Netdevs *d) {
         for (size_t i = 0; i < d->n; i++)
@@ -26,36 +29,81 @@ static Netdev *find_by_name(const Netdevs *d, const char *name) {
         return NULL;
 }
 
-/* LABEL: of an IPv4 address; it is the interface's name, with ':' and more behind it if it is that of an alias. */
-static int get_netdev(Netdevs *d, const char *label, Netdev **ret) {
-        char name[IF_NAMESIZE];
+static Netdev *find_by_index(const Netdevs *d, int index) {
+        for (size_t i = 0; i < d->n; i++)
+                if (d->items[i].index == index)
+                        return d->items + i;
 
-        (void) snprintf(name, sizeof(name), "%.*s", (int) strcspn(label, ":"), label);
-        *ret = find_by_name(d, name);
-        if (*ret)
-                return 0;
-        if (array_grow(&d->items, d->n, sizeof(*d->items)) < 0)
-                return -ENOMEM;
+        return NULL;
+}
 
-        *ret = d->items + d->n++;
-        **ret = (Netdev){};
-        (void) snprintf((*ret)->name, sizeof((*ret)->name), "%s", name);
-        return 0;
+static int on_link(const struct nlmsghdr *nlh, void *userdata) {
+        const struct ifinfomsg *m = mnl_nlmsg_get_payload(nlh);
+        const struct nlattr *a;
+        Netdevs *d = userdata;
+
+        if (nlh->nlmsg_type != RTM_NEWLINK || mnl_nlmsg_get_payload_len(nlh) < sizeof(*m))
+                return MNL_CB_OK;
+        if (array_grow(&d->items, d->n, sizeof(*d->items)) < 0) {
+                errno = ENOMEM;
+                return MNL_CB_ERROR;
+        }
+
+        d->items[d->n] = (Netdev){ .index = m->ifi_index };
+        mnl_attr_for_each(a, nlh, sizeof(*m)) {
+                if (mnl_attr_get_type(a) == IFLA_IFNAME)
+                        (void) snprintf(d->items[d->n].name, sizeof(d->items[d->n].name), "%s", mnl_attr_get_str(a));
+        }
+        d->n++;
+        return MNL_CB_OK;
 }
 
 /* Returns whether it is an address that a port can be on. */
-static bool take_address(const struct sockaddr *sa, const char *netdev, IpAddress *ret) {
-        *ret = (IpAddress){ .family = sa->sa_family };
-        if (sa->sa_family == AF_INET)
-                ret->in = ((const struct sockaddr_in *) sa)->sin_addr;
-        else if (sa->sa_family == AF_INET6)
-                ret->in6 = ((const struct sockaddr_in6 *) sa)->sin6_addr;
-        else
+static bool take_address(const struct ifaddrmsg *m, const struct nlattr *a, const char *netdev, IpAddress *ret) {
+        size_t size = m->ifa_family == AF_INET ? sizeof(ret->in) : sizeof(ret->in6);
+
+        *ret = (IpAddress){ .family = m->ifa_family };
+        if ((m->ifa_family != AF_INET && m->ifa_family != AF_INET6) || mnl_attr_get_payload_len(a) != size)
                 return false;
+        memcpy(m->ifa_family == AF_INET ? (void *) &ret->in : (void *) &ret->in6, mnl_attr_get_payload(a), size);
 
         if (ip_address_is_link_local(ret))
                 (void) snprintf(ret->zone, sizeof(ret->zone), "%s", netdev);
         return ip_address_is_usable(ret);
+}
+
+/* Where the two differ, IFA_ADDRESS is the other end's. */
+static const struct nlattr *own_address(const struct nlmsghdr *nlh) {
+        const struct nlattr *a, *address = NULL;
+
+        mnl_attr_for_each(a, nlh, sizeof(struct ifaddrmsg)) {
+                if (mnl_attr_get_type(a) == IFA_LOCAL)
+                        return a;
+                if (mnl_attr_get_type(a) == IFA_ADDRESS)
+                        address = a;
+        }
+        return address;
+}
+
+static int on_address(const struct nlmsghdr *nlh, void *userdata) {
+        const struct ifaddrmsg *m = mnl_nlmsg_get_payload(nlh);
+        const struct nlattr *a;
+        IpAddress address;
+        Netdev *netdev;
+
+        if (nlh->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(nlh) < sizeof(*m))
+                return MNL_CB_OK;
+        a = own_address(nlh);
+        netdev = find_by_index(userdata, (int) m->ifa_index); /* NULL: it was made after the interfaces were read */
+        if (!a || !netdev || !take_address(m, a, netdev->name, &address) || netdev_has(netdev, &address))
+                return MNL_CB_OK;
+        if (array_grow(&netdev->addresses, netdev->n_addresses, sizeof(address)) < 0) {
+                errno = ENOMEM;
+                return MNL_CB_ERROR;
+        }
+
+        netdev->addresses[netdev->n_addresses++] = address;
+        return MNL_CB_OK;
 }
 
 bool netdev_has(const Netdev *d, const IpAddress *address) {
@@ -70,26 +118,49 @@ static int compare(const void *a, const void *b) {
         return ip_address_compare(a, b);
 }
 
+static void restart_links(void *userdata) {
+        netdevs_done(userdata);
+}
+
+static void restart_addresses(void *userdata) {
+        Netdevs *d = userdata;
+
+        for (size_t i = 0; i < d->n; i++)
+                d->items[i].n_addresses = 0;
+}
+
+static int read_links(Netdevs *d) {
+        char buf[MNL_ALIGN(sizeof(struct nlmsghdr)) + MNL_ALIGN(sizeof(struct ifinfomsg)) + 64];
+        struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+        struct ifinfomsg *m;
+
+        nlh->nlmsg_type = RTM_GETLINK;
+        nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+        m = mnl_nlmsg_put_extra_header(nlh, sizeof(*m));
+        m->ifi_family = AF_UNSPEC;
+        mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+        return netlink_dump(NETLINK_ROUTE, nlh, on_link, restart_links, d);
+}
+
+static int read_addresses(Netdevs *d) {
+        char buf[MNL_ALIGN(sizeof(struct nlmsghdr)) + MNL_ALIGN(sizeof(struct ifaddrmsg))];
+        struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+        struct ifaddrmsg *m;
+
+        nlh->nlmsg_type = RTM_GETADDR;
+        nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+        m = mnl_nlmsg_put_extra_header(nlh, sizeof(*m));
+        m->ifa_family = AF_UNSPEC;
+        return netlink_dump(NETLINK_ROUTE, nlh, on_address, restart_addresses, d);
+}
+
 int netdevs_read(Netdevs *ret) {
         _cleanup_(netdevs_done) Netdevs d = {};
-        struct ifaddrs *list;
-        int r = 0;
+        int r;
 
-        if (getifaddrs(&list) < 0)
-                return -errno;
-
-        for (const struct ifaddrs *a = list; a && r >= 0; a = a->ifa_next) {
-                IpAddress address;
-                Netdev *netdev;
-
-                r = get_netdev(&d, a->ifa_name, &netdev);
-                if (r < 0 || !a->ifa_addr || !take_address(a->ifa_addr, netdev->name, &address) || netdev_has(netdev, &address))
-                        continue;
-                r = array_grow(&netdev->addresses, netdev->n_addresses, sizeof(address));
-                if (r >= 0)
-                        netdev->addresses[netdev->n_addresses++] = address;
-        }
-        freeifaddrs(list);
+        r = read_links(&d);
+        if (r >= 0)
+                r = read_addresses(&d);
         if (r < 0)
                 return r;
 

@@ -10,6 +10,7 @@
 #include "common/address.h"
 
 typedef struct Netdev {
+        int index;
         char name[IF_NAMESIZE];
         IpAddress *addresses; /* owned, sorted, each once */
         size_t n_addresses;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "workers/lio/netlink.h"
+#include "workers/base/netlink.h"
 
 #include <errno.h>
 #include <string.h>

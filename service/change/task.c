@@ -198,8 +198,8 @@ static void task_settle(Task *t) {
         for (size_t i = 0; i < t->plan.n_operations; i++)
                 if (t->plan.operations[i]->kind->looks_after && t->engine->suspect)
                         t->engine->suspect(t->plan.operations[i]->node->name, t->engine->suspect_userdata);
-        task_drop_journal(t);
         task_answer(t, &(Outcome){ .results = results, .n_results = n_results });
+        task_drop_journal(t);
         task_free(t);
 }
 

@@ -234,8 +234,8 @@ int store_commit(Store *s, StoreChange *change, StoreUrgency urgency, store_done
                 s->lazy_usec = monotonic_usec() + store_times.lazy_usec;
         commits_append(&s->queue, c);
         s->n_urgent += urgency == STORE_NOW;
-        (void) pthread_cond_signal(&s->work);
         (void) pthread_mutex_unlock(&s->lock);
+        (void) pthread_cond_signal(&s->work); /* after the unlock: else the thread would wake up only to wait for it */
 
         if (ret)
                 *ret = c;

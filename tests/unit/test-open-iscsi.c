@@ -4,6 +4,7 @@
  * made. What iscsiadm makes of records is looked at in tests/bus. */
 
 #include <glib.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,10 +12,13 @@
 #include "common/isid.h"
 #include "common/name.h"
 #include "workers/open-iscsi/database-lock.h"
+#include "workers/open-iscsi/database.h"
 #include "workers/open-iscsi/host-name.h"
 #include "workers/open-iscsi/node-ports.h"
 #include "workers/open-iscsi/record-name.h"
 #include "workers/open-iscsi/record.h"
+#include "workers/open-iscsi/text-file.h"
+#include "workers/open-iscsi/use.h"
 
 #define NODE "iqn.2026-11.org.example:ini"
 
@@ -172,6 +176,32 @@ static void test_host_name_file(void) {
         g_assert_cmpint(rmdir(directory), ==, 0);
 }
 
+/* A link is followed, a file longer than a page is read whole, and one that is too long is not cut. */
+static void test_host_name_long(void) {
+        g_autofree char *directory = g_dir_make_tmp("host-name-XXXXXX", NULL), *path = g_build_filename(directory, "file", NULL),
+                        *link = g_build_filename(directory, "link", NULL), *page = g_strnfill(5000, '#'),
+                        *much = g_strnfill(TEXT_FILE_MAX, '#'),
+                        *text = g_strconcat(page, "\nInitiatorName=iqn.2026-11.org.example:x\n", NULL),
+                        *too_long = g_strconcat(much, "\nInitiatorName=iqn.2026-11.org.example:x\n", NULL);
+        HostName h;
+
+        g_assert_cmpint(symlink("file", link), ==, 0);
+        g_assert_true(g_file_set_contents(path, text, -1, NULL));
+        g_assert_cmpint(host_name_read(link, &h), ==, 0);
+        g_assert_cmpstr(h.name, ==, "iqn.2026-11.org.example:x");
+        host_name_done(&h);
+
+        g_assert_true(g_file_set_contents(path, too_long, -1, NULL));
+        g_assert_cmpint(host_name_read(path, &h), ==, 0);
+        g_assert_null(h.name);
+        g_assert_nonnull(strstr(h.why, "longer than 65536 bytes"));
+        host_name_done(&h);
+
+        g_assert_cmpint(unlink(link), ==, 0);
+        g_assert_cmpint(unlink(path), ==, 0);
+        g_assert_cmpint(rmdir(directory), ==, 0);
+}
+
 /* RFC 7143 §11.12.5: the random format, a qualifier that counts from 1; the same on each call, another for each node. */
 static void test_isid(void) {
         uint64_t a = isid_first("a", ""), b = isid_first("b", ""), record = isid_first("a", "r"), again;
@@ -324,6 +354,81 @@ static void test_lock(void) {
         g_assert_cmpint(rmdir(directory), ==, 0); /* nothing else was left */
 }
 
+static void in_directory(const char *directory, const char *script) {
+        g_autofree char *line = g_strdup_printf("cd '%s' && { %s; }", directory, script);
+
+        g_assert_cmpint(system(line), ==, 0);
+}
+
+#define SESSION "mkdir -p class/iscsi_session/session3; cd class/iscsi_session/session3; "
+#define TARGET "mkdir -p nodes/T; cd nodes/T; "
+
+/* What cannot be read may be a use; what is not there is none. */
+static void test_use(void) {
+        static const struct {
+                const char *make, *word; /* "": no use; NULL: it is refused */
+        } cases[] = {
+                { "true", "" },
+                { SESSION "echo rec >ifacename; echo T >targetname", "session 3 with T" },
+                { SESSION "echo rec >ifacename", "session 3 with a target that is not known yet" },
+                { SESSION "echo other >ifacename; mkdir targetname", "" },
+                { SESSION "true", "" },
+                { SESSION "mkdir ifacename", NULL },
+                { SESSION "echo rec >ifacename; mkdir targetname", NULL },
+                { "mkdir class; : >class/iscsi_session", NULL },
+                { TARGET "mkdir P; : >P/rec", "P/rec" },
+                { TARGET "mkdir P; ln -s /nowhere P/rec", "P/rec" },
+                { TARGET "mkdir P; : >P/other", "" },
+                { TARGET "echo 'iface.iscsi_ifacename = rec' >P", "nodes/T/P" },
+                { TARGET "echo 'iface.iscsi_ifacename = other' >P", "" },
+                { TARGET "ln -s P P", NULL },
+                { TARGET "head -c 70000 /dev/zero >P", NULL },
+                { "mkdir nodes; : >nodes/T", "" },
+                { "mkdir nodes; ln -s T nodes/T", NULL },
+                { ": >nodes", NULL },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *directory = g_dir_make_tmp("use-XXXXXX", NULL), *names = NULL, *all = NULL;
+                Installation at = { .directory = directory, .sysfs = directory };
+                Report report = {};
+                Use use = {};
+                int r;
+
+                g_test_message("%s", cases[i].make);
+                in_directory(directory, cases[i].make);
+                r = use_read(&at, "rec", &use, &report);
+                g_assert_cmpint(r < 0, ==, cases[i].word == NULL);
+                if (cases[i].word) {
+                        names = texts_join(&use.sessions);
+                        all = texts_join(&use.records);
+                        g_assert_cmpuint(use.sessions.n + use.records.n, ==, cases[i].word[0] != '\0');
+                        g_assert_true(strstr(names, cases[i].word) || strstr(all, cases[i].word));
+                } else
+                        g_assert_nonnull(strstr(report.message, "not known whether"));
+                use_done(&use);
+                report_done(&report);
+                in_directory(directory, "rm -r \"$PWD\"");
+        }
+}
+
+/* A part of a record is not taken for the whole. */
+static void test_long_record(void) {
+        g_autofree char *directory = g_dir_make_tmp("long-XXXXXX", NULL);
+        Installation at = { .directory = directory };
+        Report report = {};
+        Record record;
+
+        in_directory(directory, "mkdir ifaces; head -c 65537 /dev/zero | tr '\\0' '#' >ifaces/rec");
+        g_assert_cmpint(database_read(&at, "rec", &record, &report), <, 0);
+        g_assert_nonnull(strstr(report.message, "File too large"));
+        report_done(&report);
+        in_directory(directory, "truncate -s 65536 ifaces/rec");
+        g_assert_cmpint(database_read(&at, "rec", &record, &report), ==, 1);
+        record_done(&record);
+        in_directory(directory, "rm -r \"$PWD\"");
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/open-iscsi/parse", test_parse);
@@ -332,9 +437,12 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/open-iscsi/names", test_names);
         g_test_add_func("/open-iscsi/host-name", test_host_name);
         g_test_add_func("/open-iscsi/host-name-file", test_host_name_file);
+        g_test_add_func("/open-iscsi/host-name-long", test_host_name_long);
         g_test_add_func("/open-iscsi/isid", test_isid);
         g_test_add_func("/open-iscsi/node-ports", test_node_ports);
         g_test_add_func("/open-iscsi/drift", test_drift);
         g_test_add_func("/open-iscsi/lock", test_lock);
+        g_test_add_func("/open-iscsi/use", test_use);
+        g_test_add_func("/open-iscsi/long-record", test_long_record);
         return g_test_run();
 }

@@ -14,8 +14,8 @@
 #include "common/array.h"
 #include "common/log.h"
 #include "workers/open-iscsi/database-lock.h"
+#include "workers/open-iscsi/text-file.h"
 
-#define RECORD_SIZE_MAX 65536u
 #define TEMPORARY_PREFIX ".iscsi-configd-"
 #define TEMPORARY_AGE_MAX_SEC 3600
 
@@ -88,39 +88,15 @@ void records_done(Records *r) {
         *r = (Records){};
 }
 
-/* Reads the file PATH whole. *RET_STATE, which may be NULL, is what it was in before. Returns 0 or a negative errno; -EISDIR for
- * anything but a regular file. */
+/* Reads the text of a record. *RET_STATE, which may be NULL, is what the file was in before. */
 static int read_text(const char *path, char **ret, FileState *ret_state) {
-        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        _cleanup_free_ char *text = NULL;
-        size_t n = 0;
-        struct stat st;
+        _cleanup_close_ int fd = text_file_open(path);
         int r;
 
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return -errno;
-        if (!S_ISREG(st.st_mode))
-                return -EISDIR;
+        if (fd < 0)
+                return fd;
         r = ret_state ? file_state_read(fd, "", ret_state) : 0;
-        if (r < 0)
-                return r;
-
-        text = malloc(RECORD_SIZE_MAX + 1);
-        if (!text)
-                return -ENOMEM;
-        while (n < RECORD_SIZE_MAX) {
-                ssize_t k = read(fd, text + n, RECORD_SIZE_MAX - n);
-
-                if (k < 0)
-                        return -errno;
-                if (k == 0)
-                        break;
-                n += (size_t) k;
-        }
-        text[n] = '\0';
-
-        *ret = TAKE_PTR(text);
-        return 0;
+        return r < 0 ? r : text_file_read_fd(fd, ret);
 }
 
 /* RET_STATE as in read_text(). */
@@ -244,10 +220,10 @@ static int look(Look *l, DIR *d) {
         struct dirent *e;
         int r = 0;
 
-        while (r >= 0 && (e = readdir(d)))
+        while (r >= 0 && (errno = 0, (e = readdir(d))))
                 if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
                         r = take_entry(l, e->d_name);
-        return r;
+        return r >= 0 && errno != 0 ? -errno : r;
 }
 
 int database_read_all(const Installation *at, RecordCache *cache, Records *ret, Report *report) {
@@ -359,7 +335,7 @@ static int undo_record(const Undo *u, Texts *lost) {
         _cleanup_free_ char *now = NULL;
         int r;
 
-        r = read_text(u->path, &now, NULL);
+        r = text_file_read(u->path, &now);
         if (r < 0 && r != -ENOENT)
                 return r;
         if (now ? u->data && strcmp(now, u->data) == 0 : !u->data)
@@ -393,7 +369,7 @@ static int change_record(const Installation *at, Steps *s, const char *file, con
         r = steps_check_peer(s);
         if (r < 0)
                 return r;
-        r = read_text(path, &before, NULL);
+        r = text_file_read(path, &before);
         if (r == -ENOENT && !text)
                 return 0;
         if (r < 0 && r != -ENOENT)

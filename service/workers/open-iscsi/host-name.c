@@ -9,7 +9,7 @@
 
 #include "common/name.h"
 #include "common/text.h"
-#include "workers/base/steps.h"
+#include "workers/open-iscsi/text-file.h"
 
 #define KEY "InitiatorName"
 #define GENERATE "GenerateName=yes"
@@ -72,18 +72,31 @@ static int explain(char **ret, const char *path, const char *text, const char *f
         return r < 0 ? -ENOMEM : 0;
 }
 
+static char *explain_error(const char *path, int error) {
+        char *why;
+        int r;
+
+        if (error == -ENOENT)
+                r = asprintf(&why, "%s is not there; is open-iscsi installed?", path);
+        else if (error == -EFBIG)
+                r = asprintf(&why, "%s is longer than %u bytes, so it was not read; shorten it", path, TEXT_FILE_MAX);
+        else
+                r = asprintf(&why, "%s cannot be read: %s", path, strerror(-error));
+        return r < 0 ? NULL : why;
+}
+
 int host_name_read(const char *path, HostName *ret) {
         _cleanup_free_ char *text = NULL, *found = NULL;
         _cleanup_(host_name_done) HostName h = {};
         const char *reason;
         int r;
 
-        r = file_read(path, &text, NULL);
+        r = text_file_read(path, &text);
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
-                if (asprintf(&h.why, r == -ENOENT ? "%s is not there; is open-iscsi installed?" : "%s cannot be read: %s", path,
-                             strerror(-r)) < 0)
+                h.why = explain_error(path, r);
+                if (!h.why)
                         return -ENOMEM;
         } else {
                 found = host_name_from_text(text);

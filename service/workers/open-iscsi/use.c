@@ -2,7 +2,6 @@
 
 #include "workers/open-iscsi/use.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +10,9 @@
 
 #include "common/array.h"
 #include "common/macro.h"
-#include "workers/base/steps.h"
 #include "workers/open-iscsi/iscsiadm.h"
 #include "workers/open-iscsi/record.h"
+#include "workers/open-iscsi/text-file.h"
 
 #define NAMED_MAX 4u /* in one sentence */
 
@@ -24,31 +23,39 @@ void use_done(Use *u) {
         *u = (Use){};
 }
 
-/* The entries of PATH, sorted; none if it is not there. */
-static int list(const char *path, Texts *ret, Report *report) {
-        _cleanup_closedir_ DIR *d = opendir(path);
-        struct dirent *e;
-
-        if (!d && errno != ENOENT)
-                return report_refuse(report, REFUSAL_FAILED, "Cannot read %s: %s", path, strerror(errno));
-        while (d && (e = readdir(d)))
-                if (e->d_name[0] != '.' && texts_add(ret, "%s", e->d_name) < 0)
-                        return -ENOMEM;
-
-        texts_sort(ret);
-        return 0;
+static int refuse_read(const char *path, int error, Report *report) {
+        if (error == -ENOMEM)
+                return error;
+        return report_refuse(report, REFUSAL_FAILED, "Cannot read %s, so it is not known whether the record is in use: %s", path,
+                             strerror(-error));
 }
 
-/* The attribute of a session, "" if it has none. */
-static char *read_attribute(const char *directory, const char *name) {
+/* The entries of PATH, sorted; none if it is not there. */
+static int list(const char *path, Texts *ret, Report *report) {
+        int r;
+
+        r = directory_list(path, ret);
+        return r < 0 && r != -ENOENT ? refuse_read(path, r, report) : 0;
+}
+
+/* The attribute of a session, "" if it has none, or if the session has ended meanwhile. */
+static int read_attribute(const char *directory, const char *name, char **ret, Report *report) {
         _cleanup_free_ char *path = NULL, *text = NULL;
+        int r;
 
         if (asprintf(&path, "%s/%s", directory, name) < 0)
-                return NULL;
-        if (file_read(path, &text, NULL) < 0)
-                return strdup("");
+                return -ENOMEM;
+        r = text_file_read(path, &text);
+        if (r < 0 && r != -ENOENT && r != -ENODEV)
+                return refuse_read(path, r, report);
+        if (r < 0)
+                text = strdup("");
+        if (!text)
+                return -ENOMEM;
+
         text[strcspn(text, "\n")] = '\0';
-        return TAKE_PTR(text);
+        *ret = TAKE_PTR(text);
+        return 0;
 }
 
 static int add_session(Use *u, unsigned id, const char *target) {
@@ -61,21 +68,20 @@ static int add_session(Use *u, unsigned id, const char *target) {
         return texts_add(&u->sessions, "session %u with %s", id, target[0] ? target : "a target that is not known yet");
 }
 
-static int look_at_session(Use *u, const char *class, const char *name, const char *file) {
-        _cleanup_free_ char *directory = NULL, *interface = NULL, *target = NULL;
-        unsigned long id;
+static int look_at_session(Use *u, const char *directory, const char *name, const char *file, Report *report) {
+        _cleanup_free_ char *interface = NULL, *target = NULL;
+        int r;
 
         if (strncmp(name, "session", strlen("session")) != 0)
                 return 0;
-        id = strtoul(name + strlen("session"), NULL, 10);
-        if (asprintf(&directory, "%s/%s", class, name) < 0)
-                return -ENOMEM;
-        interface = read_attribute(directory, "ifacename");
-        target = read_attribute(directory, "targetname");
-        if (!interface || !target)
-                return -ENOMEM;
+        r = read_attribute(directory, "ifacename", &interface, report);
+        if (r < 0 || strcmp(interface, file) != 0)
+                return r;
+        r = read_attribute(directory, "targetname", &target, report);
+        if (r < 0)
+                return r;
 
-        return strcmp(interface, file) == 0 ? add_session(u, (unsigned) id, target) : 0;
+        return add_session(u, (unsigned) strtoul(name + strlen("session"), NULL, 10), target);
 }
 
 static int find_sessions(const Installation *at, const char *file, Use *u, Report *report) {
@@ -86,13 +92,18 @@ static int find_sessions(const Installation *at, const char *file, Use *u, Repor
         if (asprintf(&class, "%s/class/iscsi_session", at->sysfs) < 0)
                 return -ENOMEM;
         r = list(class, &names, report);
-        for (size_t i = 0; i < names.n && r >= 0; i++)
-                r = look_at_session(u, class, names.items[i], file);
+        for (size_t i = 0; i < names.n && r >= 0; i++) {
+                _cleanup_free_ char *directory = NULL;
+
+                r = asprintf(&directory, "%s/%s", class, names.items[i]) < 0 ? -ENOMEM : 0;
+                if (r >= 0)
+                        r = look_at_session(u, directory, names.items[i], file, report);
+        }
         return r;
 }
 
 /* A portal of a target: a directory with one record per interface, or, without a tag, the record itself. */
-static int look_at_portal(Use *u, const char *path, const char *file) {
+static int look_at_portal(Use *u, const char *path, const char *file, Report *report) {
         _cleanup_free_ char *inner = NULL, *text = NULL;
         _cleanup_record_ Record record = {};
         struct stat st;
@@ -102,27 +113,36 @@ static int look_at_portal(Use *u, const char *path, const char *file) {
                 return -ENOMEM;
         if (lstat(inner, &st) == 0)
                 return texts_add(&u->records, "%s", inner);
-        if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || file_read(path, &text, NULL) < 0)
+        if (errno == ENOENT)
                 return 0;
+        if (errno != ENOTDIR)
+                return refuse_read(inner, -errno, report);
 
+        r = text_file_read(path, &text);
+        if (r == -ENOENT || r == -EISDIR) /* it is gone, or no record of open-iscsi */
+                return 0;
+        if (r < 0)
+                return refuse_read(path, r, report);
         r = record_parse(file, text, &record);
         if (r < 0 || !record.name || strcmp(record.name, file) != 0)
                 return r;
         return texts_add(&u->records, "%s", path);
 }
 
-static int look_at_target(Use *u, const char *nodes, const char *target, const char *file, Report *report) {
+static int look_at_target(Use *u, const char *directory, const char *file, Report *report) {
         _cleanup_(texts_done) Texts portals = {};
-        _cleanup_free_ char *directory = NULL;
         int r;
 
-        if (asprintf(&directory, "%s/%s", nodes, target) < 0)
-                return -ENOMEM;
-        r = list(directory, &portals, report);
+        r = directory_list(directory, &portals);
+        if (r == -ENOENT || r == -ENOTDIR) /* open-iscsi passes over what is no directory as well */
+                return 0;
+        if (r < 0)
+                return refuse_read(directory, r, report);
+
         for (size_t i = 0; i < portals.n && r >= 0; i++) {
                 _cleanup_free_ char *path = NULL;
 
-                r = asprintf(&path, "%s/%s", directory, portals.items[i]) < 0 ? -ENOMEM : look_at_portal(u, path, file);
+                r = asprintf(&path, "%s/%s", directory, portals.items[i]) < 0 ? -ENOMEM : look_at_portal(u, path, file, report);
         }
         return r;
 }
@@ -135,8 +155,13 @@ static int find_records(const Installation *at, const char *file, Use *u, Report
         if (asprintf(&nodes, "%s/nodes", at->directory) < 0)
                 return -ENOMEM;
         r = list(nodes, &targets, report);
-        for (size_t i = 0; i < targets.n && r >= 0; i++)
-                r = look_at_target(u, nodes, targets.items[i], file, report);
+        for (size_t i = 0; i < targets.n && r >= 0; i++) {
+                _cleanup_free_ char *directory = NULL;
+
+                r = asprintf(&directory, "%s/%s", nodes, targets.items[i]) < 0 ? -ENOMEM : 0;
+                if (r >= 0)
+                        r = look_at_target(u, directory, file, report);
+        }
         return r;
 }
 

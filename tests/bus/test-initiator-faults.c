@@ -155,6 +155,102 @@ static void test_lock_of_dead_worker(Initiator *i, gconstpointer data) {
         assert_nothing_left(records);
 }
 
+/* Starts a shell that waits until a worker waits for the lock, runs the script, and drops the lock. */
+static void change_under_lock(const char *script) {
+        g_autofree char *line = g_strdup_printf("until ls -A /run/lock/iscsi | grep -q '^.iscsi-configd-'; do sleep 0.01; done; "
+                                                "%s; rm " LOCK,
+                                                script);
+
+        g_assert_true(g_file_set_contents(LOCK, "", 0, NULL));
+        g_assert_true(g_spawn_async(NULL, (char *[]){ (char *) "sh", (char *) "-c", line, NULL }, NULL, G_SPAWN_SEARCH_PATH, NULL,
+                                    NULL, NULL, NULL));
+}
+
+/* What iscsiadm does while it has the lock counts, though it was done after the call was decided. */
+static void test_used_under_lock(Initiator *i, gconstpointer data) {
+        g_autofree char *port = initiator_create(i), *record = initiator_records(), *script = NULL;
+
+        script = g_strdup_printf("mkdir -p /etc/iscsi/nodes/T/P; : >/etc/iscsi/nodes/T/P/%s", record);
+        change_under_lock(script);
+        refuse_with(i, "RecordInUse", 32780, "nodes/T/P", delete_call(i, port));
+        assert_ports(i, 1);
+        assert_nothing_left(record);
+
+        g_free(initiator_shell(NULL, "rm -r /etc/iscsi/nodes"));
+        must_call(i->bus, "DeleteiSCSIProtocolEndpoint", "o", port);
+        assert_nothing_left("");
+}
+
+static void test_changed_under_lock(Initiator *i, gconstpointer data) {
+        g_autofree char *port = initiator_create(i), *record = initiator_records(), *script = NULL, *text = NULL;
+
+        script = g_strdup_printf("echo 'iface.mtu = 9000' >>" IFACES "/%s", record);
+        change_under_lock(script);
+        refuse_with(i, "Busy", 32772, "call again", delete_call(i, port));
+        assert_ports(i, 1);
+        assert_nothing_left(record);
+        text = initiator_shell(NULL, "grep mtu " IFACES "/%s", record);
+        g_assert_cmpstr(text, ==, "iface.mtu = 9000\n");
+
+        /* As the message says. One that has gone meanwhile is what was wanted. */
+        g_free(script);
+        script = g_strdup_printf("rm " IFACES "/%s", record);
+        change_under_lock(script);
+        must_call(i->bus, "DeleteiSCSIProtocolEndpoint", "o", port);
+        assert_nothing_left("");
+}
+
+/* A record that another program makes under the name that was free is not overwritten. */
+static void test_made_under_lock(Initiator *i, gconstpointer data) {
+        g_autofree char *port = initiator_create(i), *record = initiator_records(), *script = NULL, *text = NULL;
+
+        must_call(i->bus, "DeleteiSCSIProtocolEndpoint", "o", port);
+        script = g_strdup_printf("echo 'iface.transport_name = tcp' >" IFACES "/%s", record);
+        change_under_lock(script);
+        refuse_with(i, "Busy", 32772, "call again", create_call(i));
+        assert_nothing_left(record);
+        text = initiator_shell(NULL, "cat " IFACES "/%s", record);
+        g_assert_cmpstr(text, ==, "iface.transport_name = tcp\n");
+}
+
+/* Reading */
+
+/* A worker has no capability, so modes count for it. */
+static void test_unreadable_use(Initiator *i, gconstpointer data) {
+        static const char *const make[] = { "echo x >/etc/iscsi/nodes/T/P; chmod 0 /etc/iscsi/nodes/T/P",
+                                            "mkdir /etc/iscsi/nodes/T/P; chmod 0 /etc/iscsi/nodes/T/P",
+                                            "chmod 0 /etc/iscsi/nodes/T", "chmod 0 /etc/iscsi/nodes" };
+        g_autofree char *port = initiator_create(i), *record = initiator_records(), *line = NULL;
+
+        for (size_t k = 0; k < G_N_ELEMENTS(make); k++) {
+                g_free(initiator_shell(NULL, "mkdir -p /etc/iscsi/nodes/T; %s", make[k]));
+                refuse_with(i, "Failed", 4, "/etc/iscsi/nodes", delete_call(i, port));
+                assert_ports(i, 1);
+                assert_nothing_left(record);
+                g_free(initiator_shell(NULL, "rm -r /etc/iscsi/nodes"));
+        }
+
+        /* A directory that can be opened and not read. */
+        g_free(initiator_shell(NULL, "mkdir /etc/iscsi/nodes"));
+        line = g_strdup("env ASAN_OPTIONS=detect_leaks=0 strace -D -qqq -o /dev/null -P /etc/iscsi/nodes "
+                        "-e inject=getdents64:error=EIO ");
+        initiator_kill_idle_workers(i);
+        g_assert_true(g_file_set_contents(INITIATOR_WRAPPER, line, -1, NULL));
+        refuse_with(i, "Failed", 4, "Input/output error", delete_call(i, port));
+        g_assert_false(g_file_test(INITIATOR_WRAPPER, G_FILE_TEST_EXISTS));
+        assert_ports(i, 1);
+        initiator_kill_idle_workers(i);
+        g_free(line);
+        line = g_strdup("env ASAN_OPTIONS=detect_leaks=0 strace -D -qqq -o /dev/null -P " IFACES "/ "
+                        "-e inject=getdents64:error=EIO ");
+        g_assert_true(g_file_set_contents(INITIATOR_WRAPPER, line, -1, NULL));
+        must_refuse(i->bus, "Failed", 4, "DeleteiSCSINode", "o", NODE_PATH);
+        g_assert_false(g_file_test(INITIATOR_WRAPPER, G_FILE_TEST_EXISTS));
+        initiator_kill_idle_workers(i);
+        must_call(i->bus, "DeleteiSCSIProtocolEndpoint", "o", port);
+        assert_nothing_left("");
+}
+
 /* The file system */
 
 static void test_no_space(Initiator *i, gconstpointer data) {
@@ -331,6 +427,10 @@ int main(int argc, char *argv[]) {
         INITIATOR_TEST("/initiator-faults/session", test_session);
         INITIATOR_TEST("/initiator-faults/stale-lock", test_stale_lock);
         INITIATOR_TEST("/initiator-faults/lock-of-dead-worker", test_lock_of_dead_worker);
+        INITIATOR_TEST("/initiator-faults/used-under-lock", test_used_under_lock);
+        INITIATOR_TEST("/initiator-faults/changed-under-lock", test_changed_under_lock);
+        INITIATOR_TEST("/initiator-faults/made-under-lock", test_made_under_lock);
+        INITIATOR_TEST("/initiator-faults/unreadable-use", test_unreadable_use);
         INITIATOR_TEST("/initiator-faults/no-space", test_no_space);
         INITIATOR_TEST("/initiator-faults/read-only", test_read_only);
         INITIATOR_TEST("/initiator-faults/left-over", test_left_over);

@@ -334,7 +334,7 @@ static void test_single(Fixture *f, gconstpointer data) {
         Record record;
 
         put_and_keep(f, "a", RECORD("a0"));
-        g_assert_cmpint(database_read(&f->at, "a", &record, &report), ==, 1);
+        g_assert_cmpint(database_read(&f->at, "a", &record, NULL, &report), ==, 1);
         opened = drain_opened(f);
         g_assert_cmpstr(opened, ==, "a");
         g_assert_cmpstr(record.netdev, ==, "a0");

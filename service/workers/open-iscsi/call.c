@@ -10,8 +10,10 @@
 #include "workers/open-iscsi/record-name.h"
 
 void call_done(Call *c) {
-        for (size_t i = 0; i < c->n_ports; i++)
+        for (size_t i = 0; i < c->n_ports; i++) {
                 record_done(&c->ports[i].now);
+                free(c->ports[i].text);
+        }
         free(c->ports);
         netdevs_done(&c->netdevs);
         node_ports_done(&c->all);
@@ -36,7 +38,7 @@ int call_port(Call *c, uint64_t identifier, CallPort **ret, Report *report) {
         p = c->ports + c->n_ports;
         *p = (CallPort){ .identifier = identifier };
         record_name_make(c->node, identifier, p->file);
-        r = database_read(c->at, p->file, &p->now, report);
+        r = database_read(c->at, p->file, &p->now, &p->text, report);
         if (r < 0)
                 return r;
 
@@ -46,6 +48,14 @@ int call_port(Call *c, uint64_t identifier, CallPort **ret, Report *report) {
                 (void) snprintf(p->netdev, sizeof(p->netdev), "%s", p->now.netdev);
         *ret = p;
         return 0;
+}
+
+int call_port_changed(CallPort *p, char *text) {
+        record_done(&p->now);
+        free(p->text);
+        p->text = text;
+        p->there = text != NULL;
+        return text ? record_parse(p->file, text, &p->now) : 0;
 }
 
 int call_load_all(Call *c, Report *report) {

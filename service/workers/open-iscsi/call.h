@@ -16,6 +16,7 @@ typedef struct CallPort {
         char file[RECORD_NAME_MAX + 1];
         bool there;               /* a record is, now */
         Record now;               /* that record */
+        char *text;               /* as it was read; NULL: there is none */
         bool exists;              /* in the plan */
         char netdev[IF_NAMESIZE]; /* that it has in the plan; "": none yet */
 } CallPort;
@@ -38,6 +39,9 @@ typedef struct Call {
 
 /* The port of the node with this Identifier, which need not exist. */
 int call_port(Call *c, uint64_t identifier, CallPort **ret, Report *report);
+
+/* Notes what has become of the record. TEXT is taken; NULL: there is none. */
+int call_port_changed(CallPort *p, char *text);
 
 /* All ports that the node had when this was first asked. */
 int call_load_all(Call *c, Report *report);

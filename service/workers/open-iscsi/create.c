@@ -218,7 +218,6 @@ static bool is_as_planned(const Record *now, const Record *planned) {
 
 static int write_port(Call *c, CallPort *p) {
         _cleanup_free_ char *comment = NULL, *text = NULL;
-        _cleanup_record_ Record again = {};
         Record planned = {
                 .file = p->file,
                 .name = p->file,
@@ -237,17 +236,8 @@ static int write_port(Call *c, CallPort *p) {
         if (!text)
                 return -ENOMEM;
 
-        r = record_parse(p->file, text, &again);
-        if (r >= 0)
-                r = database_write(c->at, c->steps, p->file, text);
-        if (r < 0)
-                return r;
-
-        record_done(&p->now);
-        p->now = again;
-        again = (Record){};
-        p->there = true;
-        return 0;
+        r = database_change(c->at, c->steps, &(RecordChange){ .file = p->file, .before = p->text, .after = text });
+        return r < 0 ? r : call_port_changed(p, TAKE_PTR(text));
 }
 
 int write_planned_port(Call *c, const Operation *op, Report *report) {

@@ -21,7 +21,6 @@ typedef struct DatabaseLock {
  * lock has been there; Failed. */
 int database_lock(const Installation *at, const Watch *watch, DatabaseLock *ret, Report *report);
 void database_unlock(DatabaseLock *l);
-#define _cleanup_unlock_ _cleanup_(database_unlock)
 
 /* Removes the lock if a worker that died left it. */
 void database_lock_clean(const Installation *at);

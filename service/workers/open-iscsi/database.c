@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "workers/open-iscsi/database-lock.h"
 #include "workers/open-iscsi/text-file.h"
+#include "workers/open-iscsi/use.h"
 
 #define TEMPORARY_PREFIX ".iscsi-configd-"
 #define TEMPORARY_AGE_MAX_SEC 3600
@@ -99,8 +100,8 @@ static int read_text(const char *path, char **ret, FileState *ret_state) {
         return r < 0 ? r : text_file_read_fd(fd, ret);
 }
 
-/* RET_STATE as in read_text(). */
-static int read_record(const char *path, const char *file, Record *ret, FileState *ret_state) {
+/* RET_STATE as in read_text(); RET_TEXT may be NULL too. */
+static int read_record(const char *path, const char *file, Record *ret, FileState *ret_state, char **ret_text) {
         _cleanup_record_ Record record = {};
 
         for (unsigned i = 0;; i++) {
@@ -113,8 +114,11 @@ static int read_record(const char *path, const char *file, Record *ret, FileStat
                 r = record_parse(file, text, &record);
                 if (r < 0)
                         return r;
-                if (!record.empty || i == EMPTY_RETRIES)
+                if (!record.empty || i == EMPTY_RETRIES) {
+                        if (ret_text)
+                                *ret_text = TAKE_PTR(text);
                         break;
+                }
                 record_done(&record);
                 (void) poll(NULL, 0, EMPTY_PAUSE_MSEC);
         }
@@ -124,13 +128,13 @@ static int read_record(const char *path, const char *file, Record *ret, FileStat
         return 0;
 }
 
-int database_read(const Installation *at, const char *file, Record *ret, Report *report) {
+int database_read(const Installation *at, const char *file, Record *ret, char **ret_text, Report *report) {
         _cleanup_free_ char *path = record_path(at, file);
         int r;
 
         if (!path)
                 return -ENOMEM;
-        r = read_record(path, file, ret, NULL);
+        r = read_record(path, file, ret, NULL, ret_text);
         if (r == -ENOENT)
                 return 0;
         if (r < 0 && r != -ENOMEM)
@@ -181,7 +185,7 @@ static int take_record(Look *l, const char *path, const char *file, Record *ret)
                 return record_copy(known, ret);
 
         (void) clock_gettime(CLOCK_REALTIME, &now);
-        r = read_record(path, file, ret, &state);
+        r = read_record(path, file, ret, &state, NULL);
         if (r < 0 || ret->empty || !listed.regular || !file_state_is_settled(&state, &now))
                 return r;
         return record_cache_add(l->cache, ret, &state);
@@ -245,7 +249,9 @@ int database_read_all(const Installation *at, RecordCache *cache, Records *ret, 
         record_cache_end_look(cache);
         if (r < 0) {
                 records_done(&l.records);
-                return r;
+                if (r == -ENOMEM || report->refusal != REFUSAL_NONE)
+                        return r;
+                return report_refuse(report, REFUSAL_FAILED, "Cannot read %s: %s", path, strerror(-r));
         }
 
         if (l.records.n > 1)
@@ -290,61 +296,115 @@ static int make_temporary(const Installation *at, const char *text, char **ret_p
         return 0;
 }
 
-/* Under the lock: as fast as it can be, since iscsiadm may wait for it. */
-static int put_in_place(const char *temporary, const char *path, const char *directory) {
-        if (rename(temporary, path) < 0) {
-                int r = -errno;
+typedef struct Prepared {
+        DatabaseLock lock;
+        char *temporary; /* its path, as long as the file is there; NULL: none */
+} Prepared;
 
-                (void) unlink(temporary);
-                return r;
-        }
-        return sync_directory(directory);
+static void prepared_done(Prepared *p) {
+        if (p->temporary)
+                (void) unlink(p->temporary);
+        free(p->temporary);
+        database_unlock(&p->lock);
 }
 
-/* Puts TEXT in place of the record at PATH; NULL: none. */
-static int replace_record(const Installation *at, const Watch *watch, const char *path, const char *text, Report *report) {
-        _cleanup_free_ char *temporary = NULL, *directory = record_path(at, "");
-        _cleanup_unlock_ DatabaseLock lock = { .fd = -1 };
+/* Makes a file with TEXT (NULL: none), then takes the lock. */
+static int prepare(const Installation *at, const Watch *watch, const char *text, Prepared *ret, Report *report) {
+        _cleanup_free_ char *directory = record_path(at, "");
         int r;
 
         if (!directory)
                 return -ENOMEM;
         if (text && mkdir(directory, 0700) < 0 && errno != EEXIST)
                 return -errno;
-        r = text ? make_temporary(at, text, &temporary) : 0;
-        if (r < 0)
-                return r;
+        r = text ? make_temporary(at, text, &ret->temporary) : 0;
+        return r < 0 ? r : database_lock(at, watch, &ret->lock, report);
+}
 
-        r = database_lock(at, watch, &lock, report);
-        if (r < 0) {
-                if (temporary)
-                        (void) unlink(temporary);
-                return r;
-        }
+/* Under the lock: as fast as it can be, since iscsiadm may wait for it. */
+static int put_in_place(const Installation *at, Prepared *prepared, const char *path) {
+        _cleanup_free_ char *directory = record_path(at, "");
 
-        if (text)
-                return put_in_place(temporary, path, directory);
-        if (unlink(path) < 0)
+        if (!directory)
+                return -ENOMEM;
+        if (prepared->temporary) {
+                if (rename(prepared->temporary, path) < 0)
+                        return -errno;
+                free(TAKE_PTR(prepared->temporary));
+        } else if (unlink(path) < 0)
                 return errno == ENOENT ? 0 : -errno;
         return sync_directory(directory);
 }
 
-/* DATA is what was there before; NULL: nothing. USERDATA is the database. */
-static int undo_record(const Undo *u, Texts *lost) {
-        _cleanup_(report_done) Report report = {};
+static bool same_text(const char *a, const char *b) {
+        return a ? b && strcmp(a, b) == 0 : !b;
+}
+
+/* The text of the record at PATH; NULL: there is none. */
+static int read_now(const char *path, char **ret) {
+        int r;
+
+        r = text_file_read(path, ret);
+        return r == -ENOENT ? 0 : r;
+}
+
+/* What an undo needs to know: two texts, either of which may be none. */
+static char *pack(const char *before, const char *after, size_t *ret_size) {
+        char *data = NULL;
+        FILE *f;
+
+        f = open_memstream(&data, ret_size);
+        if (!f)
+                return NULL;
+        (void) fprintf(f, "%c%s%c", before ? '+' : '-', before ? before : "", '\0');
+        (void) fprintf(f, "%c%s", after ? '+' : '-', after ? after : "");
+        if (fclose(f) == 0)
+                return data;
+
+        free(data);
+        return NULL;
+}
+
+static void unpack(const char *data, const char **ret_before, const char **ret_after) {
+        const char *second = data + strlen(data) + 1;
+
+        *ret_before = *data == '+' ? data + 1 : NULL;
+        *ret_after = *second == '+' ? second + 1 : NULL;
+}
+
+/* Looks whether PATH is to be set back. What stands there by now stays, unless it is what the step left. */
+static int needs_undo(const char *path, const char *before, const char *after) {
         _cleanup_free_ char *now = NULL;
         int r;
 
-        r = text_file_read(u->path, &now);
-        if (r < 0 && r != -ENOENT)
+        r = read_now(path, &now);
+        if (r < 0 || same_text(now, before))
                 return r;
-        if (now ? u->data && strcmp(now, u->data) == 0 : !u->data)
-                return 0;
+        if (same_text(now, after))
+                return 1;
 
-        r = replace_record(u->userdata, NULL, u->path, u->data, &report);
+        log_error("Interface record %s was changed by another program, so it is not set back", path);
+        return -EBUSY;
+}
+
+/* DATA is what pack() made; USERDATA is the database. A step that failed may have changed nothing, as where nothing can be
+ * written: then the undo writes nothing as well. */
+static int undo_record(const Undo *u, Texts *lost) {
+        _cleanup_(prepared_done) Prepared prepared = { .lock.fd = -1 };
+        _cleanup_(report_done) Report report = {};
+        const char *before, *after;
+        int r;
+
+        unpack(u->data, &before, &after);
+        r = needs_undo(u->path, before, after);
+        if (r <= 0)
+                return r;
+        r = prepare(u->userdata, NULL, before, &prepared, &report);
         if (report.message)
                 log_error("%s", report.message);
-        return r;
+        if (r >= 0)
+                r = needs_undo(u->path, before, after);
+        return r <= 0 ? r : put_in_place(u->userdata, &prepared, u->path);
 }
 
 static int refuse_write(Steps *s, const char *path, int error) {
@@ -360,8 +420,50 @@ static int refuse_write(Steps *s, const char *path, int error) {
         return report_refuse(s->report, REFUSAL_FAILED, "Cannot write the interface record %s: %s", path, strerror(-error));
 }
 
-static int change_record(const Installation *at, Steps *s, const char *file, const char *text) {
-        _cleanup_free_ char *path = record_path(at, file), *before = NULL;
+/* Whether all that was decided on still holds. Only now, under the lock, it cannot change any more. Returns 0 if there is nothing
+ * left to do. */
+static int check_again(const Installation *at, const RecordChange *change, const char *path, Report *report) {
+        _cleanup_free_ char *now = NULL;
+        _cleanup_use_ Use use = {};
+        int r;
+
+        r = read_now(path, &now);
+        if (r < 0)
+                return r;
+        if (!now && !change->after)
+                return 0;
+        if (!same_text(now, change->before))
+                return report_refuse(report, REFUSAL_BUSY,
+                                     "Interface record %s was changed by another program during this call, and left as it is: "
+                                     "call again",
+                                     path);
+        if (!change->unused)
+                return 1;
+
+        r = use_read(at, change->file, &use, report);
+        if (r >= 0)
+                r = use_refuse(&use, change->file, report);
+        return r < 0 ? r : 1;
+}
+
+static int change_locked(const Installation *at, Steps *s, const RecordChange *change, const char *path, Prepared *prepared) {
+        _cleanup_free_ char *data = NULL;
+        size_t size;
+        int r;
+
+        r = check_again(at, change, path, s->report);
+        if (r <= 0)
+                return r;
+        data = pack(change->before, change->after, &size);
+        if (!data)
+                return -ENOMEM;
+        r = steps_add(s, undo_record, path, data, size, at);
+        return r < 0 ? r : put_in_place(at, prepared, path);
+}
+
+int database_change(const Installation *at, Steps *s, const RecordChange *change) {
+        _cleanup_(prepared_done) Prepared prepared = { .lock.fd = -1 };
+        _cleanup_free_ char *path = record_path(at, change->file);
         int r;
 
         if (!path)
@@ -369,22 +471,9 @@ static int change_record(const Installation *at, Steps *s, const char *file, con
         r = steps_check_peer(s);
         if (r < 0)
                 return r;
-        r = text_file_read(path, &before);
-        if (r == -ENOENT && !text)
-                return 0;
-        if (r < 0 && r != -ENOENT)
-                return refuse_write(s, path, r);
 
-        r = steps_add(s, undo_record, path, before, before ? strlen(before) : 0, at);
+        r = prepare(at, s->watch, change->after, &prepared, s->report);
         if (r >= 0)
-                r = replace_record(at, s->watch, path, text, s->report);
+                r = change_locked(at, s, change, path, &prepared);
         return r < 0 ? refuse_write(s, path, r) : 0;
-}
-
-int database_write(const Installation *at, Steps *s, const char *file, const char *text) {
-        return change_record(at, s, file, text);
-}
-
-int database_remove(const Installation *at, Steps *s, const char *file) {
-        return change_record(at, s, file, NULL);
 }

@@ -28,11 +28,19 @@ void records_done(Records *r);
  * Returns 0 or a negative errno with the report filled, without one if memory ran out. */
 int database_read_all(const Installation *at, RecordCache *cache, Records *ret, Report *report);
 
-/* Reads the record FILE, whatever is known of it. Returns 1, 0 if there is none, or a negative errno. */
-int database_read(const Installation *at, const char *file, Record *ret, Report *report);
+/* Reads the record FILE, whatever is known of it, and its text (RET_TEXT may be NULL). Returns 1, 0 if there is none, or a
+ * negative errno. */
+int database_read(const Installation *at, const char *file, Record *ret, char **ret_text, Report *report);
 
-/* Puts a record with this TEXT in place, whole or not at all and durably, as a step that can be undone. */
-int database_write(const Installation *at, Steps *s, const char *file, const char *text);
+typedef struct RecordChange {
+        const char *file;
+        const char *before; /* the text that was read when the change was decided; NULL: there was no record */
+        const char *after;  /* the text that it gets; NULL: it goes */
+        bool unused;        /* only if nobody uses it */
+} RecordChange;
 
-/* Removes a record in the same way. Absent is success. */
-int database_remove(const Installation *at, Steps *s, const char *file);
+/* Changes a record, whole or not at all and durably, as a step that can be undone. open-iscsi's lock is taken, then it is looked
+ * once more whether the change is still the right one: Busy if somebody changed the record meanwhile, SessionsActive and
+ * RecordInUse if it is in use and must not be. That a record is gone already is success. The undo leaves alone what somebody
+ * changed since. */
+int database_change(const Installation *at, Steps *s, const RecordChange *change);

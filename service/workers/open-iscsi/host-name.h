@@ -17,6 +17,6 @@ void host_name_done(HostName *h);
  * latter two are taken as part of the name. Returns a fresh string, "" if there is none, or NULL without memory. */
 char *host_name_from_text(const char *text);
 
-/* Reads PATH, normally /etc/iscsi/initiatorname.iscsi, which only root can read, or what it links to. That there is no valid name is a result too.
- * Returns 0 or -ENOMEM. */
+/* Reads PATH, normally /etc/iscsi/initiatorname.iscsi, which only root can read, or what it links to. That there is no valid name
+ * is a result too. Returns 0 or -ENOMEM. */
 int host_name_read(const char *path, HostName *ret);

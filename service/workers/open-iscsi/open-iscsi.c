@@ -113,8 +113,8 @@ static void undone(void *call, size_t operation) {
         for (size_t i = 0; i < c->n_ports; i++) {
                 CallPort *p = c->ports + i;
 
-                record_done(&p->now);
-                p->there = database_read(c->at, p->file, &p->now, &report) > 0;
+                (void) call_port_changed(p, NULL);
+                p->there = database_read(c->at, p->file, &p->now, &p->text, &report) > 0;
         }
 }
 

@@ -78,6 +78,13 @@ static int note_end(Call *c, const Texts *what) {
         return r;
 }
 
+static int remove_record(Call *c, CallPort *p, bool unused) {
+        int r;
+
+        r = database_change(c->at, c->steps, &(RecordChange){ .file = p->file, .before = p->text, .unused = unused });
+        return r < 0 ? r : call_port_changed(p, NULL);
+}
+
 int act_delete_port(Call *c, const Operation *op, Report *report) {
         _cleanup_use_ Use u = {};
         CallPort *p;
@@ -87,25 +94,16 @@ int act_delete_port(Call *c, const Operation *op, Report *report) {
         if (r < 0 || !p->there)
                 return r;
 
-        /* Once more: somebody may have logged in since it was decided. */
-        r = use_read(c->at, p->file, &u, report);
-        if (r >= 0 && !op->force)
-                r = use_refuse(&u, p->file, report);
-        if (r >= 0 && op->force && u.sessions.n + u.records.n > 0) {
+        /* Once more: somebody may have logged in since it was decided. If it is not forced, remove_record() looks. */
+        r = op->force ? use_read(c->at, p->file, &u, report) : 0;
+        if (r >= 0 && u.sessions.n + u.records.n > 0) {
                 r = note_end(c, &u.sessions);
                 if (r >= 0)
                         r = note_end(c, &u.records);
                 if (r >= 0)
                         r = use_end(c->at, &u, p->file, report);
         }
-        if (r >= 0)
-                r = database_remove(c->at, c->steps, p->file);
-        if (r < 0)
-                return r;
-
-        record_done(&p->now);
-        p->there = false;
-        return 0;
+        return r < 0 ? r : remove_record(c, p, !op->force);
 }
 
 /* Anything in the record that is not as we write it, and any use of it, was not made by a create that was cut short. */
@@ -134,12 +132,7 @@ int act_undo_port(Call *c, const Operation *op, Report *report) {
         r = call_port(c, op->identifier, &p, report);
         if (r < 0 || !p->there || p->exists)
                 return r;
-        r = database_remove(c->at, c->steps, p->file);
-        if (r >= 0) {
-                record_done(&p->now);
-                p->there = false;
-        }
-        return r;
+        return remove_record(c, p, true);
 }
 
 static int check_use(Call *c, const char *file, Report *report) {

@@ -15,6 +15,6 @@ int text_file_read(const char *path, char **ret);
 int text_file_open(const char *path);
 int text_file_read_fd(int fd, char **ret);
 
-/* Adds the names of the entries of the directory PATH that do not begin with a dot, sorted. Returns 0 or a negative errno, that of
- * an entry that could not be read too. */
+/* Adds the names of the entries of the directory PATH that do not begin with a dot, sorted. Returns 0 or a negative errno; there
+ * is no success if only a part could be read. */
 int directory_list(const char *path, Texts *ret);

@@ -340,6 +340,37 @@ static void test_killed(Initiator *i, gconstpointer data) {
         }
 }
 
+/* A worker that was there before open-iscsi makes way for one that was started with its directories, be it after a change that it
+ * refuses, be it after a look of the service, which is told of new files. */
+static void test_installed_later(Initiator *i, gconstpointer data) {
+        sd_bus_error e = SD_BUS_ERROR_NULL;
+        g_autofree char *log = NULL;
+        sd_bus_message *m;
+
+        /* Meanwhile /etc is a copy without open-iscsi's directory. */
+        g_free(initiator_shell(NULL, "mkdir /run/etc && cp -a /etc/. /run/etc && rm -r /run/etc/iscsi"));
+        g_assert_cmpint(mount("/run/etc", "/etc", NULL, MS_BIND, NULL), ==, 0);
+        g_assert_false(g_file_test("/etc/iscsi", G_FILE_TEST_EXISTS));
+        initiator_kill_idle_workers(i);
+        refuse_with(i, "BackendUnavailable", 32773, "not installed", create_call(i));
+
+        g_assert_cmpint(g_mkdir("/etc/iscsi", 0755), ==, 0);
+        g_assert_true(g_file_set_contents(HOST_NAME_FILE, "InitiatorName=" HOST_NAME "\n", -1, NULL));
+        m = create_call(i);
+        if (sd_bus_call(i->bus, m, UINT64_MAX, &e, NULL) < 0) {
+                g_assert_nonnull(strstr(e.message, "was installed while its worker ran"));
+                assert_error(&e, "BackendUnavailable", 32773);
+                g_free(initiator_create(i)); /* as it says */
+        }
+        sd_bus_message_unref(m);
+        g_assert_true(g_file_get_contents(i->service->worker_log, &log, NULL, NULL));
+        g_assert_nonnull(strstr(log, "This process can do no more work"));
+
+        g_free(initiator_shell(NULL, "rm -r /etc/iscsi"));
+        g_assert_cmpint(umount2("/etc", MNT_DETACH), ==, 0);
+        g_free(initiator_shell(NULL, "rm -r /run/etc"));
+}
+
 /* The worker that waits for changes may die: another one takes its place, and changes are seen again. */
 static void test_watch_lost(Initiator *i, gconstpointer data) {
         g_autofree char *port = initiator_create(i), *record = initiator_records(), *log = NULL;
@@ -436,6 +467,7 @@ int main(int argc, char *argv[]) {
         INITIATOR_TEST("/initiator-faults/left-over", test_left_over);
         INITIATOR_TEST("/initiator-faults/order", test_order);
         INITIATOR_TEST("/initiator-faults/killed", test_killed);
+        INITIATOR_TEST("/initiator-faults/installed-later", test_installed_later);
         INITIATOR_TEST("/initiator-faults/watch-lost", test_watch_lost);
         INITIATOR_TEST("/initiator-faults/broken-entries", test_broken_entries);
         INITIATOR_TEST("/initiator-faults/unseen-sessions", test_unseen_sessions);

@@ -6,6 +6,7 @@
 #include <glib.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/identifier.h"
@@ -15,6 +16,7 @@
 #include "workers/open-iscsi/database.h"
 #include "workers/open-iscsi/host-name.h"
 #include "workers/open-iscsi/node-ports.h"
+#include "workers/open-iscsi/open-iscsi.h"
 #include "workers/open-iscsi/record-name.h"
 #include "workers/open-iscsi/record.h"
 #include "workers/open-iscsi/text-file.h"
@@ -429,6 +431,52 @@ static void test_long_record(void) {
         in_directory(directory, "rm -r \"$PWD\"");
 }
 
+/* The answers of a worker that finds open-iscsi only after its start, in a root directory of its own. Returns the number of the
+ * first that is wrong, 0 if none is. */
+static int look_before_and_after(const char *root) {
+        OpenIscsi o = { .at = { .host_name = "/etc/iscsi/initiatorname.iscsi", .sysfs = "/sys" } }, second, third;
+        const WorkerEngine *e = &open_iscsi_engine;
+        ObservedNode node = {};
+        Report report = {};
+        Texts nodes = {};
+        void *call;
+
+        if (chroot(root) < 0 || chdir("/") < 0)
+                return 1;
+        if (e->list_nodes(&o, &nodes, &report) < 0 || nodes.n != 0 || e->is_outdated(&o))
+                return 2;
+        if (e->observe(&o, HOST_NODE, &node, &report) < 0 || node.exists || e->is_outdated(&o))
+                return 3;
+        second = third = o;
+        if (g_mkdir_with_parents("/etc/iscsi", 0755) < 0)
+                return 4;
+        if (e->list_nodes(&o, &nodes, &report) < 0 || nodes.n != 1 || !e->is_outdated(&o))
+                return 5;
+        observed_node_done(&node);
+        if (e->observe(&second, HOST_NODE, &node, &report) < 0 || !node.exists || !e->is_outdated(&second))
+                return 6;
+        (void) e->begin(&third, &(Request){ .node = HOST_NODE }, NULL, &report, &call);
+        e->end(call);
+        return report.refusal != REFUSAL_BACKEND_UNAVAILABLE || !strstr(report.message, "call again") ? 7 : 0;
+}
+
+static void test_installed_later(void) {
+        g_autofree char *directory = g_dir_make_tmp("root-XXXXXX", NULL);
+        int status;
+        pid_t pid;
+
+        if (geteuid() != 0) {
+                g_test_skip("chroot() is for root");
+                return;
+        }
+        pid = fork();
+        if (pid == 0)
+                _exit(look_before_and_after(directory));
+        g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+        g_assert_cmpint(status, ==, 0);
+        in_directory(directory, "rm -r \"$PWD\"");
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/open-iscsi/parse", test_parse);
@@ -444,5 +492,6 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/open-iscsi/lock", test_lock);
         g_test_add_func("/open-iscsi/use", test_use);
         g_test_add_func("/open-iscsi/long-record", test_long_record);
+        g_test_add_func("/open-iscsi/installed-later", test_installed_later);
         return g_test_run();
 }

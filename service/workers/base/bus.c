@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/log.h"
 #include "common/text.h"
@@ -15,6 +16,12 @@ static int reply_error(sd_bus_message *m, int r, const Report *report) {
 
         log_debug("%s: %s", sd_bus_message_get_member(m), message);
         return sd_bus_reply_method_errorf(m, refusal_error_name(refusal), "%s", message);
+}
+
+/* Before the answer: from then on the peer may send the next call, and would lose it. As it is, it cannot send one. */
+static void take_no_more_if_outdated(const Worker *w) {
+        if (w->engine->is_outdated && w->engine->is_outdated(w->userdata))
+                (void) shutdown(w->watch.peer_fd, SHUT_RD);
 }
 
 static int append_results(sd_bus_message *reply, const Report *results, size_t n) {
@@ -80,6 +87,7 @@ static int method_apply(sd_bus_message *m, void *userdata, sd_bus_error *error) 
                 r = results ? apply_request(w, &rq, results, &warnings, &report) : -ENOMEM;
         }
 
+        take_no_more_if_outdated(w);
         r = r < 0 ? reply_error(m, r, &report) : answer(m, &rq, results, &warnings);
         results_free(results, rq.n);
         return r;
@@ -99,6 +107,7 @@ static int method_list_nodes(sd_bus_message *m, void *userdata, sd_bus_error *er
         int r;
 
         r = w->engine->list_nodes(w->userdata, &nodes, &report);
+        take_no_more_if_outdated(w);
         if (r >= 0)
                 r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
@@ -204,6 +213,7 @@ static int method_observe(sd_bus_message *m, void *userdata, sd_bus_error *error
         r = sd_bus_message_read(m, "s", &name);
         if (r >= 0)
                 r = w->engine->observe(w->userdata, name, &node, &report);
+        take_no_more_if_outdated(w);
         if (r < 0)
                 return reply_error(m, r, &report);
         mask_names(&node);

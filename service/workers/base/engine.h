@@ -120,4 +120,7 @@ typedef struct WorkerEngine {
         /* What others gave a port, in a form of the engine's own, and what of it cannot be read. */
         int (*snapshot)(void *engine, const char *node, uint64_t identifier, char **ret, size_t *ret_size, Texts *unreadable,
                         Report *report);
+
+        /* Whether this process can do no more work, so that it ends when its call is answered. NULL: never. */
+        bool (*is_outdated)(void *engine);
 } WorkerEngine;

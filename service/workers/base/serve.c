@@ -76,8 +76,13 @@ static int wait_for_call(sd_bus *bus, const sigset_t *taken) {
         return r == -EINTR ? 0 : r;
 }
 
+static bool is_outdated(const Worker *w) {
+        return w->engine->is_outdated && w->engine->is_outdated(w->userdata);
+}
+
+/* The last answer is sent when the connection is closed. */
 static int take_calls(sd_bus *bus, Worker *w, const sigset_t *taken) {
-        for (;;) {
+        while (!is_outdated(w)) {
                 int r;
 
                 r = sd_bus_process(bus, NULL);
@@ -88,6 +93,9 @@ static int take_calls(sd_bus *bus, Worker *w, const sigset_t *taken) {
                 if (r < 0)
                         return is_hang_up(r) ? 0 : r;
         }
+
+        log_info("This process can do no more work; the next one is to begin anew");
+        return 0;
 }
 
 static int serve(Worker *w, int fd) {

@@ -36,12 +36,27 @@ static bool node_is_valid(const char *node, const char **ret_reason) {
         return strcmp(node, HOST_NODE) == 0 || (iscsi_name_normalize(node, &name, &reason) >= 0 && strcmp(name, node) == 0);
 }
 
-/* open-iscsi may be installed while the worker runs. */
-static int check_installed(OpenIscsi *o, Report *report) {
-        if (!o->at.directory)
-                o->at.directory = database_find();
+/* open-iscsi may be installed while the worker runs. What this process may write was decided when it was started, with the
+ * directories that were there. */
+static bool find_database(OpenIscsi *o) {
         if (o->at.directory)
-                return 0;
+                return true;
+        o->at.directory = database_find();
+        o->outdated = o->at.directory != NULL;
+        return o->outdated;
+}
+
+static bool is_outdated(void *engine) {
+        return ((OpenIscsi *) engine)->outdated;
+}
+
+static int check_installed(OpenIscsi *o, const Request *rq, Report *report) {
+        if (find_database(o)) {
+                if (!o->outdated || rq->check)
+                        return 0;
+                return report_refuse(report, REFUSAL_BACKEND_UNAVAILABLE,
+                                     "open-iscsi was installed while its worker ran; another one takes its place: call again");
+        }
 
         return report_refuse(report, REFUSAL_BACKEND_UNAVAILABLE,
                              "open-iscsi is not installed: neither /etc/iscsi nor /var/lib/iscsi is there");
@@ -57,7 +72,7 @@ static int begin(void *engine, const Request *rq, Steps *steps, Report *report, 
                 return -ENOMEM;
 
         *c = (Call){ .at = &o->at, .cache = &o->cache, .node = rq->node, .steps = steps, .check = rq->check };
-        return check_installed(o, report);
+        return check_installed(o, rq, report);
 }
 
 static void end(void *call) {
@@ -121,8 +136,8 @@ static void undone(void *call, size_t operation) {
 static int await_change(void *engine, int peer_fd, Texts *nodes, Texts *notices, Report *report) {
         OpenIscsi *o = engine;
 
-        if (!o->at.directory)
-                o->at.directory = database_find();
+        (void) find_database(o);
+        o->outdated = false; /* this worker only reads, which it may */
         o->changes.at = &o->at;
         o->changes.cache = &o->cache;
         return changes_wait(&o->changes, peer_fd, nodes, notices, report);
@@ -135,7 +150,7 @@ static int list_nodes(void *engine, Texts *ret, Report *report) {
         _cleanup_(records_done) Records records = {};
         int r;
 
-        if (!at->directory) /* nothing is there, as on many hosts */
+        if (!find_database(engine)) /* nothing is there, as on many hosts */
                 return 0;
         r = host_name_read(at->host_name, &host);
         if (r >= 0)
@@ -214,7 +229,7 @@ static int observe(void *engine, const char *name, ObservedNode *ret, Report *re
         int r;
 
         r = strcmp(name, HOST_NODE) == 0 ? observe_host(at, ret) : 0;
-        if (r < 0 || !at->directory)
+        if (r < 0 || !find_database(engine))
                 return r;
         r = call_load_all(&c, report);
         if (r >= 0)
@@ -257,4 +272,5 @@ const WorkerEngine open_iscsi_engine = {
         .observe = observe,
         .await_change = await_change,
         .snapshot = snapshot,
+        .is_outdated = is_outdated,
 };

@@ -11,6 +11,7 @@
 typedef struct OpenIscsi {
         Installation at;
         RecordCache cache; /* of this process: what a worker has read, others do not know */
+        bool outdated;     /* open-iscsi was installed after this worker was started */
         Changes changes;
 } OpenIscsi;
 

@@ -117,6 +117,25 @@ static int wait_for_link(const Installation *at, const char *file, const char *p
         return 0;
 }
 
+int database_lock_check_directory(const Installation *at, Report *report) {
+        _cleanup_close_ int fd = open(at->lock_directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        struct stat st;
+
+        if (fd < 0 && errno == ENOENT)
+                return -ENOENT;
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return report_refuse(report, REFUSAL_FAILED, "Cannot use %s, the directory of open-iscsi's lock: %s",
+                                     at->lock_directory, errno == ELOOP ? "it is a link; remove it" : strerror(errno));
+        if (st.st_uid == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+                return 0;
+
+        return report_refuse(
+                report, REFUSAL_FAILED,
+                "Cannot use %s, the directory of open-iscsi's lock: %s, so others could put files there; remove it, it "
+                "is made again",
+                at->lock_directory, st.st_uid != 0 ? "it does not belong to root" : "not only root may write there");
+}
+
 int database_lock(const Installation *at, const Watch *watch, DatabaseLock *ret, Report *report) {
         _cleanup_free_ char *file = NULL, *path = lock_path(at);
         _cleanup_close_ int fd = -1;
@@ -129,6 +148,9 @@ int database_lock(const Installation *at, const Watch *watch, DatabaseLock *ret,
         if (mkdir(at->lock_directory, 0700) < 0 && errno != EEXIST)
                 return report_refuse(report, REFUSAL_FAILED, "Cannot make the directory %s of open-iscsi's lock: %s",
                                      at->lock_directory, strerror(errno));
+        r = database_lock_check_directory(at, report);
+        if (r < 0)
+                return r;
         fd = make_file(at, &file);
         if (fd < 0)
                 return report_refuse(report, REFUSAL_FAILED, "Cannot make a file for open-iscsi's lock in %s: %s",

@@ -17,6 +17,10 @@ typedef struct DatabaseLock {
         char *path;
 } DatabaseLock;
 
+/* Whether the directory of the lock is root's alone: who could write there could put links in the way of what is made and removed
+ * in it. Returns 0, -ENOENT if it is not there, or a negative errno with the report filled. */
+int database_lock_check_directory(const Installation *at, Report *report);
+
 /* Takes the lock. WATCH (may be NULL) ends the wait early when the peer hangs up. Errors: Busy, whose message says how long the
  * lock has been there; Failed. */
 int database_lock(const Installation *at, const Watch *watch, DatabaseLock *ret, Report *report);

@@ -75,10 +75,17 @@ static void clean_directory(const char *path) {
 }
 
 void database_clean(const Installation *at) {
+        _cleanup_(report_done) Report report = {};
+        int r;
+
         if (at->directory)
                 clean_directory(at->directory);
-        clean_directory(at->lock_directory);
-        database_lock_clean(at);
+        r = database_lock_check_directory(at, &report);
+        if (r >= 0) {
+                clean_directory(at->lock_directory);
+                database_lock_clean(at);
+        } else if (report.message)
+                log_warning("%s", report.message);
 }
 
 void records_done(Records *r) {

@@ -110,10 +110,12 @@ static void test_renamed(Initiator *i, gconstpointer data) {
         g_autofree char *port = initiator_create(i), *record = initiator_records();
 
         must_call(i->bus, "BindiSCSIProtocolEndPoint", "oo", port, IP_A2);
+        g_free(initiator_shell(NULL, "sed -i 's/# END/iface.mtu = 9000\\n&/' " IFACES "/%s", record));
         run_command("ip", "link", "set", "v0", "down", NULL);
         run_command("ip", "link", "set", "v0", "name", "v9", NULL);
         run_command("ip", "link", "set", "v9", "up", NULL);
         wait_record(record, "iface.net_ifacename = v9");
+        wait_record(record, "iface.mtu = 9000"); /* what people add is kept */
         wait_state(i, port, "[In force]");
         g_assert_true(object_exists(i->bus, port));
 }

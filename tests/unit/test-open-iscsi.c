@@ -6,9 +6,11 @@
 #include <glib.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/hash.h"
 #include "common/identifier.h"
 #include "common/isid.h"
 #include "common/name.h"
@@ -17,6 +19,7 @@
 #include "workers/open-iscsi/host-name.h"
 #include "workers/open-iscsi/node-ports.h"
 #include "workers/open-iscsi/open-iscsi.h"
+#include "workers/open-iscsi/operations.h"
 #include "workers/open-iscsi/record-name.h"
 #include "workers/open-iscsi/record.h"
 #include "workers/open-iscsi/text-file.h"
@@ -87,7 +90,7 @@ static void test_odd_lines(void) {
 
 static void test_format(void) {
         Record r = { .name = (char *) "rec", .netdev = (char *) "i0", .transport = (char *) "tcp" }, again;
-        g_autofree char *text = record_format(&r, "for people");
+        g_autofree char *text = record_format(&r, "for people", NULL);
 
         g_assert_cmpstr(text, ==,
                         "# BEGIN RECORD 2.1.8\n# for people\niface.iscsi_ifacename = rec\niface.net_ifacename = i0\n"
@@ -97,6 +100,22 @@ static void test_format(void) {
         g_assert_null(again.unknown);
         g_assert_cmpstr(again.netdev, ==, "i0");
         record_done(&again);
+}
+
+/* Settings that people add stay when the record is written anew; what would hide it, or is ours, does not. */
+static void test_format_again(void) {
+        Record r = { .name = (char *) "rec", .netdev = (char *) "i1", .transport = (char *) "tcp" };
+        g_autofree char *padding = g_strnfill(1020, 'x'), *before = NULL, *text = NULL;
+
+        before = g_strdup_printf("# BEGIN RECORD 2.1.8\niface.net_ifacename = i0\niface.hwaddress = aa\n  iface.mtu =  9000 \n"
+                                 "iface.colour = red\nnode.x = y\niface.initiatorname = x\niface.port\n# %s\niface.erl = 1\n"
+                                 "iface.gateway = <empty>\niface.mtu = 1500",
+                                 padding);
+        text = record_format(&r, "for people", before);
+        g_assert_cmpstr(text, ==,
+                        "# BEGIN RECORD 2.1.8\n# for people\niface.iscsi_ifacename = rec\niface.net_ifacename = i1\n"
+                        "iface.transport_name = tcp\niface.mtu = 9000\niface.erl = 1\niface.gateway = <empty>\niface.mtu = 1500\n"
+                        "# END RECORD\n");
 }
 
 /* They stay the same in all versions: the records are found by them. */
@@ -320,12 +339,19 @@ static void test_drift(void) {
 
 /* The lock is free, another program's, one of ours that is held, and one that a worker which died has left. */
 static void test_lock(void) {
-        g_autofree char *directory = g_dir_make_tmp("lock-XXXXXX", NULL), *path = g_build_filename(directory, "lock.write", NULL);
+        g_autofree char *directory = g_dir_make_tmp("lock-XXXXXX", NULL), *path = g_build_filename(directory, "lock.write", NULL),
+                        *left = g_build_filename(directory, ".iscsi-configd-4194305-abcdef", NULL),
+                        *link = g_strconcat(directory, ".link", NULL);
         Installation at = { .lock_directory = directory };
         DatabaseLock lock = { .fd = -1 }, second = { .fd = -1 };
         g_autofree char *content = NULL;
         Report report = {};
 
+        if (geteuid() != 0) {
+                g_assert_cmpint(rmdir(directory), ==, 0);
+                g_test_skip("the directory of the lock must be root's");
+                return;
+        }
         g_assert_cmpint(database_lock(&at, NULL, &lock, &report), ==, 0);
         g_assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
         g_assert_cmpint(database_lock(&at, NULL, &second, &report), <, 0);
@@ -341,6 +367,29 @@ static void test_lock(void) {
         g_assert_true(g_file_set_contents(path, content, -1, NULL));
         database_lock_clean(&at);
         g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+
+        /* A directory that others can write to, or that stands behind a link, is not used. */
+        g_assert_cmpint(chmod(directory, 01777), ==, 0);
+        g_assert_true(g_file_set_contents(path, content, -1, NULL));
+        g_assert_true(g_file_set_contents(left, "", 0, NULL));
+        g_assert_cmpint(database_lock(&at, NULL, &lock, &report), <, 0);
+        g_assert_cmpint(report.refusal, ==, REFUSAL_FAILED);
+        g_assert_nonnull(strstr(report.message, "not only root may write"));
+        database_clean(&at);
+        g_assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+        g_assert_true(g_file_test(left, G_FILE_TEST_EXISTS));
+        g_assert_cmpint(chmod(directory, 0700), ==, 0);
+        g_assert_cmpint(symlink(directory, link), ==, 0);
+        g_assert_cmpint(database_lock(&(Installation){ .lock_directory = link }, NULL, &lock, &report), <, 0);
+        g_assert_nonnull(strstr(report.message, "link"));
+        g_assert_cmpint(chown(directory, 1, -1), ==, 0);
+        g_assert_cmpint(database_lock(&at, NULL, &lock, &report), <, 0);
+        g_assert_nonnull(strstr(report.message, "does not belong to root"));
+        g_assert_cmpint(chown(directory, 0, -1), ==, 0);
+        database_clean(&at);
+        g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+        g_assert_false(g_file_test(left, G_FILE_TEST_EXISTS));
+        g_assert_cmpint(unlink(link), ==, 0);
 
         for (const char *const *other = (const char *const[]){ "", "x", NULL }; *other; other++) {
                 g_assert_true(g_file_set_contents(path, *other, -1, NULL));
@@ -460,6 +509,37 @@ static int look_before_and_after(const char *root) {
         return report.refusal != REFUSAL_BACKEND_UNAVAILABLE || !strstr(report.message, "call again") ? 7 : 0;
 }
 
+/* Two texts with one hash (64-bit FNV-1a), which may thus be two nodes with one name for their records. */
+static void test_record_of_other(void) {
+        static const char one[] = "8yn0iYCKYHlIj4-BwPqk", other[] = "GReLUrM4wMqfg9yzV3KQ";
+        static const struct {
+                const char *initiator;
+                bool refused;
+        } cases[] = { { other, true }, { one, false }, { NODE, false } };
+        g_autofree char *directory = g_dir_make_tmp("other-XXXXXX", NULL);
+        const Operation op = { .verb = VERB_MAKE_PORT, .identifier = 0x800000000001 };
+        Installation at = { .directory = directory };
+        char name[RECORD_NAME_MAX + 1];
+
+        g_assert_cmpuint(hash_text(one), ==, hash_text(other));
+        record_name_make(one, op.identifier, name);
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *line =
+                        g_strdup_printf("mkdir -p ifaces; echo 'iface.initiatorname = %s' >ifaces/%s", cases[i].initiator, name);
+                Call c = { .at = &at, .node = one };
+                Report report = {};
+                int r;
+
+                in_directory(directory, line);
+                r = decide_make_port(&c, &op, &report, NULL);
+                g_assert_cmpint(r < 0, ==, cases[i].refused);
+                g_assert_cmpint(report.refusal, ==, cases[i].refused ? REFUSAL_NAME_IN_USE : REFUSAL_NONE);
+                report_done(&report);
+                call_done(&c);
+        }
+        in_directory(directory, "rm -r \"$PWD\"");
+}
+
 static void test_installed_later(void) {
         g_autofree char *directory = g_dir_make_tmp("root-XXXXXX", NULL);
         int status;
@@ -482,6 +562,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/open-iscsi/parse", test_parse);
         g_test_add_func("/open-iscsi/odd-lines", test_odd_lines);
         g_test_add_func("/open-iscsi/format", test_format);
+        g_test_add_func("/open-iscsi/format-again", test_format_again);
         g_test_add_func("/open-iscsi/names", test_names);
         g_test_add_func("/open-iscsi/host-name", test_host_name);
         g_test_add_func("/open-iscsi/host-name-file", test_host_name_file);
@@ -492,6 +573,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/open-iscsi/lock", test_lock);
         g_test_add_func("/open-iscsi/use", test_use);
         g_test_add_func("/open-iscsi/long-record", test_long_record);
+        g_test_add_func("/open-iscsi/record-of-other", test_record_of_other);
         g_test_add_func("/open-iscsi/installed-later", test_installed_later);
         return g_test_run();
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "workers/open-iscsi/operations.h"
+#include "workers/open-iscsi/record-name.h"
 
 /* A record holds no addresses. */
 int decide_unbind_portal(Call *c, const Operation *op, Report *report, Texts *warnings) {
@@ -127,12 +128,26 @@ int act_create_node(Call *c, const Operation *op, Report *report) {
         return 0;
 }
 
+/* Names of records hold a hash of the node's name. Two nodes may share one, and then the record of the other one stays. */
+static int refuse_record_of_other(const Call *c, const CallPort *p, Report *report) {
+        const char *other = p->now.initiator;
+
+        if (!p->there || !other || strcmp(other, c->node) == 0 || !record_name_is_of(p->file, other, NULL))
+                return 0;
+        return report_refuse(report, REFUSAL_NAME_IN_USE,
+                             "Interface record %s, which would be that of port %012" PRIX64
+                             " of node %s, is that of node %s; remove it (iscsiadm -m iface -I %s -o delete)",
+                             p->file, p->identifier, c->node, other, p->file);
+}
+
 /* One that is there is begun anew: the portals that are bound next decide about its interface. */
 int decide_make_port(Call *c, const Operation *op, Report *report, Texts *warnings) {
         CallPort *p;
         int r;
 
         r = call_port(c, op->identifier, &p, report);
+        if (r >= 0)
+                r = refuse_record_of_other(c, p, report);
         if (r < 0)
                 return r;
 
@@ -232,7 +247,7 @@ static int write_port(Call *c, CallPort *p) {
         if (asprintf(&comment, "of iscsi-configd, port %012" PRIX64 " of %s; changes of it show there as drift", p->identifier,
                      planned.initiator ? planned.initiator : "this host") < 0)
                 return -ENOMEM;
-        text = record_format(&planned, comment);
+        text = record_format(&planned, comment, p->text);
         if (!text)
                 return -ENOMEM;
 

@@ -136,29 +136,38 @@ static int replace(char **value, const char *text, size_t n) {
         return 0;
 }
 
-static bool is_key(const char *key, size_t n, const char *name) {
-        return strlen(KEY_PREFIX) + strlen(name) == n && memcmp(key + strlen(KEY_PREFIX), name, strlen(name)) == 0;
+/* The number of the key in the table; ELEMENTSOF(keys): it is unknown. */
+static size_t find_key(const char *key, size_t n) {
+        size_t i = 0, prefix = strlen(KEY_PREFIX);
+
+        if (n <= prefix || memcmp(key, KEY_PREFIX, prefix) != 0)
+                return ELEMENTSOF(keys);
+        while (i < ELEMENTSOF(keys) && (strlen(keys[i].key) != n - prefix || memcmp(key + prefix, keys[i].key, n - prefix) != 0))
+                i++;
+        return i;
 }
 
-static int take_value(Record *r, const char *key, size_t n_key, const char *value, size_t n) {
+/* A setting, in place in the text. */
+typedef struct Setting {
+        const char *key, *value;
+        size_t n_key, n_value;
+} Setting;
+
+static int take_setting(Record *r, const Setting *s) {
+        size_t i = find_key(s->key, s->n_key);
         char **place;
 
-        if (n_key > strlen(KEY_PREFIX) && memcmp(key, KEY_PREFIX, strlen(KEY_PREFIX)) == 0)
-                for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
-                        if (!is_key(key, n_key, keys[i].key))
-                                continue;
-                        r->empty = false;
-                        if (keys[i].offset == 0)
-                                return 0;
-                        place = (char **) ((char *) r + keys[i].offset);
-                        if (n != strlen("<empty>") || memcmp(value, "<empty>", n) != 0)
-                                return replace(place, value, n);
-                        free(TAKE_PTR(*place));
-                        return 0;
-                }
-
         r->empty = false;
-        return r->unknown ? 0 : replace(&r->unknown, key, n_key);
+        if (i == ELEMENTSOF(keys))
+                return r->unknown ? 0 : replace(&r->unknown, s->key, s->n_key);
+        if (keys[i].offset == 0)
+                return 0;
+
+        place = (char **) ((char *) r + keys[i].offset);
+        if (s->n_value != strlen("<empty>") || memcmp(s->value, "<empty>", s->n_value) != 0)
+                return replace(place, s->value, s->n_value);
+        free(TAKE_PTR(*place));
+        return 0;
 }
 
 static size_t skip_blanks(const char *line, size_t i, size_t n) {
@@ -167,41 +176,54 @@ static size_t skip_blanks(const char *line, size_t i, size_t n) {
         return i;
 }
 
-static int take_line(Record *r, const char *line, size_t n) {
+/* Whether the line of N bytes has a setting. */
+static bool read_line(const char *line, size_t n, Setting *ret) {
         size_t key, end, value;
 
         key = skip_blanks(line, 0, n);
         if (key == n || line[key] == '#')
-                return 0;
+                return false;
         for (end = key; end < n && !isspace((unsigned char) line[end]); end++)
                 ;
         value = skip_blanks(line, end, n);
         if (value == n || line[value] != '=')
-                return 0;
+                return false;
         value = skip_blanks(line, value + 1, n);
         while (n > value && isspace((unsigned char) line[n - 1]))
                 n--;
 
-        return value == n ? 0 : take_value(r, line + key, end - key, line + value, n - value);
+        *ret = (Setting){ .key = line + key, .n_key = end - key, .value = line + value, .n_value = n - value };
+        return n > value;
+}
+
+/* Steps to the next setting from *TEXT on. Returns false at the end. */
+static bool next_setting(const char **text, Setting *ret) {
+        bool found = false;
+
+        while (**text && !found) {
+                size_t n = strcspn(*text, "\n");
+
+                n = MIN2(n, LINE_MAX_BYTES);
+                found = read_line(*text, n, ret);
+                *text += n;
+                *text += **text == '\n';
+        }
+        return found;
 }
 
 int record_parse(const char *file, const char *text, Record *ret) {
         _cleanup_record_ Record r = { .empty = true };
+        Setting setting;
         int e;
 
         r.file = strdup(file);
         if (!r.file)
                 return -ENOMEM;
 
-        while (*text) {
-                size_t n = strcspn(text, "\n");
-
-                n = MIN2(n, LINE_MAX_BYTES);
-                e = take_line(&r, text, n);
+        while (next_setting(&text, &setting)) {
+                e = take_setting(&r, &setting);
                 if (e < 0)
                         return e;
-                text += n;
-                text += *text == '\n';
         }
 
         *ret = r;
@@ -214,7 +236,18 @@ static void format_value(FILE *f, const char *key, const char *value) {
                 (void) fprintf(f, KEY_PREFIX "%s = %s\n", key, value);
 }
 
-char *record_format(const Record *r, const char *comment) {
+static void format_others(FILE *f, const char *before) {
+        Setting s;
+
+        while (next_setting(&before, &s)) {
+                size_t i = find_key(s.key, s.n_key);
+
+                if (i < ELEMENTSOF(keys) && keys[i].offset == 0)
+                        (void) fprintf(f, "%.*s = %.*s\n", (int) s.n_key, s.key, (int) s.n_value, s.value);
+        }
+}
+
+char *record_format(const Record *r, const char *comment, const char *before) {
         char *text = NULL;
         size_t size;
         FILE *f;
@@ -228,6 +261,8 @@ char *record_format(const Record *r, const char *comment) {
         format_value(f, "net_ifacename", r->netdev);
         format_value(f, "transport_name", r->transport);
         format_value(f, "initiatorname", r->initiator);
+        if (before)
+                format_others(f, before);
         (void) fputs("# END RECORD\n", f);
 
         if (fclose(f) != 0) {

@@ -29,8 +29,9 @@ typedef struct Record {
  * lines with one key the last counts, and the value "<empty>" is none. Returns 0 or -ENOMEM. */
 int record_parse(const char *file, const char *text, Record *ret);
 
-/* The text of R: its first line is a comment with COMMENT, for people. Returns a fresh string or NULL. */
-char *record_format(const Record *r, const char *comment);
+/* The text of R: it begins with a comment with COMMENT, for people. Of BEFORE, the text that it had (NULL: none), those settings
+ * stay that Record does not hold and open-iscsi 2.1.8 knows. Returns a fresh string or NULL. */
+char *record_format(const Record *r, const char *comment, const char *before);
 
 /* Returns 0 or -ENOMEM. */
 int record_copy(const Record *r, Record *ret);

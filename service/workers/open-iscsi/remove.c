@@ -132,7 +132,14 @@ int act_undo_port(Call *c, const Operation *op, Report *report) {
         r = call_port(c, op->identifier, &p, report);
         if (r < 0 || !p->there || p->exists)
                 return r;
-        return remove_record(c, p, true);
+        r = remove_record(c, p, true);
+        if (r >= 0 || (report->refusal != REFUSAL_SESSIONS_ACTIVE && report->refusal != REFUSAL_RECORD_IN_USE))
+                return r;
+
+        /* It has come into use since it was decided: it stays, as it would have. */
+        report_done(report);
+        p->exists = true;
+        return 0;
 }
 
 static int check_use(Call *c, const char *file, Report *report) {

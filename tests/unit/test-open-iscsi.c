@@ -17,6 +17,7 @@
 #include "workers/open-iscsi/database-lock.h"
 #include "workers/open-iscsi/database.h"
 #include "workers/open-iscsi/host-name.h"
+#include "workers/open-iscsi/iscsiadm.h"
 #include "workers/open-iscsi/node-ports.h"
 #include "workers/open-iscsi/open-iscsi.h"
 #include "workers/open-iscsi/operations.h"
@@ -509,6 +510,64 @@ static int look_before_and_after(const char *root) {
         return report.refusal != REFUSAL_BACKEND_UNAVAILABLE || !strstr(report.message, "call again") ? 7 : 0;
 }
 
+/* One iscsiadm that does not end, and what is there of the lock and of other programs. */
+static void test_iscsiadm_late(void) {
+        static const struct {
+                const char *before, *script; /* of the shell; it is in the directory */
+                bool asks_iscsid, lock_stays;
+                const char *word, *not_word;
+        } cases[] = {
+                { "true", "exec sleep 60", true, false, "is iscsid running?", "lock" },
+                { "true", "exec sleep 60", false, false, "did not end within 1 seconds", "iscsid" },
+                { "true", "ln lock lock.write; exec sleep 60", true, false, "did not end", "iscsid" },
+                { "true", "trap '' TERM; ln lock lock.write; while :; do sleep 0.1; done", false, false, "did not end",
+                  "iscsid" },
+                /* It tidies up itself. */
+                { "ln lock lock.write", "trap 'rm lock.write; exit' TERM; while :; do sleep 0.1; done", true, false,
+                  "did not end", "iscsid" },
+                /* Another program's: there before, touched since, or another iscsiadm is there. */
+                { "ln lock lock.write", "exec sleep 60", true, true, "lock.write is there", "iscsid" },
+                { "true", "trap '' TERM; ln lock lock.write; sleep 1.3; rm lock.write; ln lock lock.write; exec sleep 60", true,
+                  true, "lock.write is there", "iscsid" },
+                { "mkdir proc/7; echo iscsiadm >proc/7/comm", "ln lock lock.write; exec sleep 60", true, true,
+                  "lock.write is there", "iscsid" },
+                { "rm -r proc", "ln lock lock.write; exec sleep 60", true, true, "lock.write is there", "iscsid" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *directory = g_dir_make_tmp("late-XXXXXX", NULL), *line = NULL,
+                                *program = g_build_filename(directory, "program", NULL),
+                                *proc = g_build_filename(directory, "proc", NULL),
+                                *lock = g_build_filename(directory, "lock.write", NULL);
+                Installation at = { .lock_directory = directory, .iscsiadm = program, .iscsiadm_msec = 1000, .proc = proc };
+                Report report = {};
+                gint64 begin = g_get_monotonic_time();
+
+                line = g_strdup_printf("#!/bin/sh\ncd '%s'\n%s\n", directory, cases[i].script);
+                g_assert_true(g_file_set_contents(program, line, -1, NULL));
+                g_assert_cmpint(chmod(program, 0755), ==, 0);
+                in_directory(directory, ": >lock; mkdir -p proc/1; echo init >proc/1/comm");
+                in_directory(directory, cases[i].before);
+
+                g_test_message("%s, %s", cases[i].before, cases[i].script);
+                g_assert_cmpint(iscsiadm_run(&at,
+                                             &(Errand){ .what = "log out of session 3",
+                                                        .arguments = (const char *const[]){ NULL },
+                                                        .asks_iscsid = cases[i].asks_iscsid },
+                                             &report),
+                                <, 0);
+                g_assert_cmpint(g_get_monotonic_time() - begin, <, 20 * G_USEC_PER_SEC);
+                g_test_message("%s", report.message);
+                g_assert_true(g_str_has_prefix(report.message, "Cannot log out of session 3: "));
+                g_assert_nonnull(strstr(report.message, cases[i].word));
+                g_assert_null(strstr(report.message, cases[i].not_word));
+                g_assert_cmpint(report.refusal, ==, cases[i].lock_stays ? REFUSAL_BUSY : REFUSAL_FAILED);
+                g_assert_cmpint(g_file_test(lock, G_FILE_TEST_EXISTS), ==, cases[i].lock_stays);
+                report_done(&report);
+                in_directory(directory, "rm -r \"$PWD\"");
+        }
+}
+
 /* Two texts with one hash (64-bit FNV-1a), which may thus be two nodes with one name for their records. */
 static void test_record_of_other(void) {
         static const char one[] = "8yn0iYCKYHlIj4-BwPqk", other[] = "GReLUrM4wMqfg9yzV3KQ";
@@ -573,6 +632,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/open-iscsi/lock", test_lock);
         g_test_add_func("/open-iscsi/use", test_use);
         g_test_add_func("/open-iscsi/long-record", test_long_record);
+        g_test_add_func("/open-iscsi/iscsiadm-late", test_iscsiadm_late);
         g_test_add_func("/open-iscsi/record-of-other", test_record_of_other);
         g_test_add_func("/open-iscsi/installed-later", test_installed_later);
         return g_test_run();

@@ -18,7 +18,7 @@
 #define POLL_MSEC 10     /* as open-iscsi */
 #define PATIENCE_SEC 30L /* of open-iscsi: who holds the lock for longer is dead */
 
-static char *lock_path(const Installation *at) {
+char *database_lock_path(const Installation *at) {
         char *path;
 
         return asprintf(&path, "%s/lock.write", at->lock_directory) < 0 ? NULL : path;
@@ -47,7 +47,7 @@ static bool remove_dead(const char *path) {
 }
 
 void database_lock_clean(const Installation *at) {
-        _cleanup_free_ char *path = lock_path(at);
+        _cleanup_free_ char *path = database_lock_path(at);
 
         if (path)
                 (void) remove_dead(path);
@@ -137,7 +137,7 @@ int database_lock_check_directory(const Installation *at, Report *report) {
 }
 
 int database_lock(const Installation *at, const Watch *watch, DatabaseLock *ret, Report *report) {
-        _cleanup_free_ char *file = NULL, *path = lock_path(at);
+        _cleanup_free_ char *file = NULL, *path = database_lock_path(at);
         _cleanup_close_ int fd = -1;
         int r;
 

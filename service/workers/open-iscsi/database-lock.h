@@ -17,6 +17,9 @@ typedef struct DatabaseLock {
         char *path;
 } DatabaseLock;
 
+/* The path of open-iscsi's lock: a fresh string or NULL. */
+char *database_lock_path(const Installation *at);
+
 /* Whether the directory of the lock is root's alone: who could write there could put links in the way of what is made and removed
  * in it. Returns 0, -ENOENT if it is not there, or a negative errno with the report filled. */
 int database_lock_check_directory(const Installation *at, Report *report);

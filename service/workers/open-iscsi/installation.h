@@ -10,4 +10,6 @@ typedef struct Installation {
         const char *host_name;      /* the file with the host's name */
         const char *sysfs;
         const char *iscsiadm;
+        unsigned iscsiadm_msec; /* how long it may take */
+        const char *proc;
 } Installation;

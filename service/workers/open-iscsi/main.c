@@ -90,6 +90,8 @@ int main(int argc, char **argv) {
                         .host_name = "/etc/iscsi/initiatorname.iscsi",
                         .sysfs = "/sys",
                         .iscsiadm = "/usr/sbin/iscsiadm",
+                        .iscsiadm_msec = 7000, /* the service waits for ten seconds in all */
+                        .proc = "/proc",
                 },
                 .worker = {
                         .allow_user = SERVICE_USER,

@@ -209,18 +209,37 @@ int use_refuse(const Use *u, const char *file, Report *report) {
         return 0;
 }
 
+static int log_out(const Installation *at, const char *session, unsigned number, Report *report) {
+        _cleanup_free_ char *what = NULL, *id = NULL;
+
+        if (asprintf(&what, "log out of %s", session) < 0 || asprintf(&id, "%u", number) < 0)
+                return -ENOMEM;
+        return iscsiadm_run(at,
+                            &(Errand){ .what = what,
+                                       .arguments = (const char *const[]){ "-m", "session", "-r", id, "-u", NULL },
+                                       .asks_iscsid = true },
+                            report);
+}
+
+static int remove_records(const Installation *at, const char *file, Report *report) {
+        _cleanup_free_ char *what = NULL;
+
+        if (asprintf(&what, "remove the records of targets that name interface record %s", file) < 0)
+                return -ENOMEM;
+        return iscsiadm_run(
+                at,
+                &(Errand){ .what = what, .arguments = (const char *const[]){ "-m", "node", "-I", file, "-o", "delete", NULL } },
+                report);
+}
+
 int use_end(const Installation *at, const Use *u, const char *file, Report *report) {
         _cleanup_use_ Use left = {};
         int r = 0;
 
-        for (size_t i = 0; i < u->sessions.n && r >= 0; i++) {
-                char id[16];
-
-                (void) snprintf(id, sizeof(id), "%u", u->ids[i]);
-                r = iscsiadm_run(at, (const char *const[]){ "-m", "session", "-r", id, "-u", NULL }, report);
-        }
+        for (size_t i = 0; i < u->sessions.n && r >= 0; i++)
+                r = log_out(at, u->sessions.items[i], u->ids[i], report);
         if (u->records.n > 0 && r >= 0)
-                r = iscsiadm_run(at, (const char *const[]){ "-m", "node", "-I", file, "-o", "delete", NULL }, report);
+                r = remove_records(at, file, report);
 
         /* What iscsiadm says counts less than what is left. */
         if (r == -ENOMEM || use_read(at, file, &left, report) < 0)

@@ -129,6 +129,7 @@ int act_undo_port(Call *c, const Operation *op, Report *report) {
         CallPort *p;
         int r;
 
+        database_clean(c->at); /* the temporary file, too, of the worker that was lost */
         r = call_port(c, op->identifier, &p, report);
         if (r < 0 || !p->there || p->exists)
                 return r;

@@ -74,6 +74,44 @@ static void test_login(Fixture *f, gconstpointer data) {
         must_shell("test -z \"$(find /etc/iscsi/nodes -type f)\" && grep -F 'No active iSCSI Session' " ACL "/info");
 }
 
+#define DISK "/sys/kernel/config/target/core/fileio_0/disk"
+#define PORT_DIR FABRIC "/" NODE_A "/tpgt_1"
+
+/* From port to port: what is written to the disk at one end is in its file at the other. Both ends have the session under the
+ * same names. Then all goes in order. */
+static void test_disk(Fixture *f, gconstpointer data) {
+        g_autofree char *isids = NULL, *isid = NULL, *at_target = NULL, *device = NULL;
+
+        must_shell("modprobe sd_mod && mkdir -p " DISK " && truncate -s 8M /run/disk.img && "
+                   "echo fd_dev_name=/run/disk.img,fd_dev_size=8388608 >" DISK "/control && echo 1 >" DISK "/enable && "
+                   "mkdir " PORT_DIR "/lun/lun_0 && ln -s " DISK " " PORT_DIR "/lun/lun_0/disk && mkdir " ACL "/lun_0 && "
+                   "ln -s " PORT_DIR "/lun/lun_0 " ACL "/lun_0/link");
+        must_shell("iscsiadm -m discovery -t st -p 127.0.0.1 -I %s && iscsiadm -m node -I %s -l", f->record, f->record);
+
+        await_value(f->bus, f->port, PORT_INTERFACE, "SessionCount", "=1", 5 * G_USEC_PER_SEC);
+        isids = get_property(f->bus, f->port, PORT_INTERFACE, "SessionIdentifiers");
+        isid = g_strndup(isids + 1, strlen(isids) - 2);
+        at_target = shell_output("sed -nE 's/.*ISID: 0x(.. .. .. .. .. ..).*/\\1/p' " ACL "/info | tr -d ' ' | tr a-f A-F");
+        g_assert_cmpstr(g_strstrip(at_target), ==, isid);
+
+        device = g_strstrip(
+                shell_output("for i in $(seq 100); do ls -d /sys/class/iscsi_session/session*/device/target*/*/block/* "
+                             "2>/dev/null && break; sleep 0.1; done"));
+        g_assert_cmpstr(device, !=, "");
+        must_shell(
+                "mknod /test-disk b $(tr : ' ' <%s/dev) && head -c 65536 /dev/urandom >/run/pattern && "
+                "dd if=/run/pattern of=/test-disk bs=64k oflag=direct conv=fsync && cmp -n 65536 /run/pattern /run/disk.img && "
+                "dd if=/test-disk bs=64k count=1 iflag=direct | cmp - /run/pattern",
+                device);
+
+        must_shell("iscsiadm -m node -I %s -u && iscsiadm -m node -I %s -o delete && rm /test-disk /run/pattern", f->record,
+                   f->record);
+        await_value(f->bus, f->port, PORT_INTERFACE, "SessionCount", "=0", 5 * G_USEC_PER_SEC);
+        must_call(f->bus, "DeleteiSCSIProtocolEndpoint", "o", f->port);
+        must_call(f->bus, "DeleteiSCSIProtocolEndpoint", "o", NODE_A_PATH "/endpoint/000000000001");
+        must_shell("cd /sys/kernel/config/target/core && rmdir fileio_0/disk fileio_0 && rm /run/disk.img");
+}
+
 /* The other way: logged out and forgotten by iscsiadm, the port goes like any. */
 static void test_logout(Fixture *f, gconstpointer data) {
         must_shell("iscsiadm -m discovery -t st -p 127.0.0.1 -I %s && iscsiadm -m node -I %s -l", f->record, f->record);
@@ -99,6 +137,7 @@ static void test_update(Fixture *f, gconstpointer data) {
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add("/initiator/login", Fixture, NULL, set_up, test_login, tear_down);
+        g_test_add("/initiator/disk", Fixture, NULL, set_up, test_disk, tear_down);
         g_test_add("/initiator/logout", Fixture, NULL, set_up, test_logout, tear_down);
         g_test_add("/initiator/update", Fixture, NULL, set_up, test_update, tear_down);
         return g_test_run();

@@ -215,12 +215,21 @@ static void test_made_under_lock(Initiator *i, gconstpointer data) {
 
 /* Reading */
 
+/* Has all workers from now on begin with LINE; NULL: with nothing. */
+static void wrap_all_workers(Initiator *i, const char *line) {
+        if (line)
+                g_assert_true(g_file_set_contents(INITIATOR_WRAPPER_OF_ALL, line, -1, NULL));
+        else
+                g_assert_cmpint(unlink(INITIATOR_WRAPPER_OF_ALL), ==, 0);
+        initiator_kill_idle_workers(i);
+}
+
 /* A worker has no capability, so modes count for it. */
 static void test_unreadable_use(Initiator *i, gconstpointer data) {
         static const char *const make[] = { "echo x >/etc/iscsi/nodes/T/P; chmod 0 /etc/iscsi/nodes/T/P",
                                             "mkdir /etc/iscsi/nodes/T/P; chmod 0 /etc/iscsi/nodes/T/P",
                                             "chmod 0 /etc/iscsi/nodes/T", "chmod 0 /etc/iscsi/nodes" };
-        g_autofree char *port = initiator_create(i), *record = initiator_records(), *line = NULL;
+        g_autofree char *port = initiator_create(i), *record = initiator_records();
 
         for (size_t k = 0; k < G_N_ELEMENTS(make); k++) {
                 g_free(initiator_shell(NULL, "mkdir -p /etc/iscsi/nodes/T; %s", make[k]));
@@ -230,23 +239,16 @@ static void test_unreadable_use(Initiator *i, gconstpointer data) {
                 g_free(initiator_shell(NULL, "rm -r /etc/iscsi/nodes"));
         }
 
-        /* A directory that can be opened and not read. */
+        /* A directory that can be opened and not read, by whichever worker. */
         g_free(initiator_shell(NULL, "mkdir /etc/iscsi/nodes"));
-        line = g_strdup("env ASAN_OPTIONS=detect_leaks=0 strace -D -qqq -o /dev/null -P /etc/iscsi/nodes "
-                        "-e inject=getdents64:error=EIO ");
-        initiator_kill_idle_workers(i);
-        g_assert_true(g_file_set_contents(INITIATOR_WRAPPER, line, -1, NULL));
+        wrap_all_workers(i, "env ASAN_OPTIONS=detect_leaks=0 strace -D -qqq -o /dev/null -P /etc/iscsi/nodes "
+                            "-e inject=getdents64:error=EIO ");
         refuse_with(i, "Failed", 4, "Input/output error", delete_call(i, port));
-        g_assert_false(g_file_test(INITIATOR_WRAPPER, G_FILE_TEST_EXISTS));
         assert_ports(i, 1);
-        initiator_kill_idle_workers(i);
-        g_free(line);
-        line = g_strdup("env ASAN_OPTIONS=detect_leaks=0 strace -D -qqq -o /dev/null -P " IFACES "/ "
-                        "-e inject=getdents64:error=EIO ");
-        g_assert_true(g_file_set_contents(INITIATOR_WRAPPER, line, -1, NULL));
+        wrap_all_workers(i, "env ASAN_OPTIONS=detect_leaks=0 strace -D -qqq -o /dev/null -P " IFACES "/ "
+                            "-e inject=getdents64:error=EIO ");
         must_refuse(i->bus, "Failed", 4, "DeleteiSCSINode", "o", NODE_PATH);
-        g_assert_false(g_file_test(INITIATOR_WRAPPER, G_FILE_TEST_EXISTS));
-        initiator_kill_idle_workers(i);
+        wrap_all_workers(i, NULL);
         must_call(i->bus, "DeleteiSCSIProtocolEndpoint", "o", port);
         assert_nothing_left("");
 }
@@ -293,14 +295,37 @@ static void test_left_over(Initiator *i, gconstpointer data) {
         g_assert_cmpstr(files, ==, "/etc/iscsi/.mine\n");
 }
 
-/* On the disk before it is seen, and seen under open-iscsi's lock, which is held as shortly as can be. */
-static void test_order(Initiator *i, gconstpointer data) {
-        g_autofree char *line = NULL, *calls = NULL;
+static bool run_quietly(const char *command) {
+        int status;
 
-        line = g_strdup("env ASAN_OPTIONS=detect_leaks=0 strace -D -qqq -o /run/trace -e trace=fsync,link,rename,unlink ");
+        g_free(initiator_shell(&status, "%s", command));
+        return status == 0;
+}
+
+/* Has the next worker begin with LINE. One that the service starts for a look of its own may get it: who sees that tries
+ * again. */
+static void wrap_next_worker(Initiator *i, const char *line) {
         initiator_kill_idle_workers(i);
         g_assert_true(g_file_set_contents(INITIATOR_WRAPPER, line, -1, NULL));
-        g_free(initiator_create(i));
+}
+
+#define WRAPS_MAX 20u
+
+/* On the disk before it is seen, and seen under open-iscsi's lock, which is held as shortly as can be. */
+static void test_order(Initiator *i, gconstpointer data) {
+        g_autofree char *calls = NULL;
+
+        for (unsigned n = 0;; n++) {
+                g_autofree char *port = NULL;
+
+                wrap_next_worker(
+                        i, "env ASAN_OPTIONS=detect_leaks=0 strace -D -qqq -o /run/trace -e trace=fsync,link,rename,unlink ");
+                port = initiator_create(i);
+                if (run_quietly("grep -q rename /run/trace"))
+                        break;
+                g_assert_cmpuint(n, <, WRAPS_MAX);
+                must_call(i->bus, "DeleteiSCSIProtocolEndpoint", "o", port);
+        }
         calls = initiator_shell(NULL, "sed -nE 's/^([a-z]+)\\((.*)\\) += 0$/\\1 \\2/p' /run/trace | "
                                       "sed -E 's/-[0-9]+-[A-Za-z0-9]+//g; s/fsync [0-9]+/fsync/; s/icd-[0-9a-f-]+/icd/'");
         g_assert_cmpstr(calls, ==,
@@ -324,17 +349,21 @@ static void test_killed(Initiator *i, gconstpointer data) {
                 g_auto(GStrv) parts = g_strsplit(calls[k], ":", 2);
                 g_autofree char *line = NULL, *records = initiator_records();
                 sd_bus_error e = SD_BUS_ERROR_NULL;
-                sd_bus_message *m = create_call(i);
 
                 line = g_strdup_printf("env ASAN_OPTIONS=detect_leaks=0 strace -D -qqq -o /dev/null -e inject=%s:signal=KILL:%s ",
                                        parts[0], parts[1] ? parts[1] : "when=1");
-                initiator_kill_idle_workers(i);
-                g_assert_true(g_file_set_contents(INITIATOR_WRAPPER, line, -1, NULL));
-                g_assert_cmpint(sd_bus_call(i->bus, m, UINT64_MAX, &e, NULL), <, 0);
+                for (unsigned n = 0;; n++) {
+                        g_autofree char *other = NULL;
+
+                        wrap_next_worker(i, line);
+                        other = call_for_path(i->bus, &e, "CreateiSCSIProtocolEndpoint", "oqsao", NODE_PATH, 2, "", 1, IP_A);
+                        if (!other)
+                                break;
+                        g_assert_cmpuint(n, <, WRAPS_MAX);
+                        must_call(i->bus, "DeleteiSCSIProtocolEndpoint", "o", other);
+                }
                 g_test_message("%s: %s", calls[k], e.message);
-                g_assert_false(g_file_test(INITIATOR_WRAPPER, G_FILE_TEST_EXISTS)); /* it was the one */
                 assert_error(&e, "BackendUnavailable", 32773);
-                sd_bus_message_unref(m);
                 assert_ports(i, 1);
                 assert_nothing_left(records);
         }

@@ -82,36 +82,43 @@ static int read_text(sd_bus_message *m, size_t max, char **ret) {
         return *ret ? n : -ENOMEM;
 }
 
-/* Facts that this version does not know are left out. */
-static int read_fact(Reader *r, ObservedPort *p) {
+/* Reads the value of the fact NAME into what OF points to. */
+typedef int (*read_fact_t)(Reader *r, const char *name, void *of);
+
+static int read_port_fact(Reader *r, const char *name, void *of) {
+        ObservedPort *p = of;
+
+        if (strcmp(name, "Interface") == 0)
+                return read_text(r->m, DIRECTORY_MAX, &p->interface);
+        if (strcmp(name, "InterfaceMissing") == 0)
+                return read_flag(r->m, &p->interface_missing);
+        if (strcmp(name, "Drift") == 0)
+                return read_text(r->m, DRIFT_MAX, &p->drift);
+        return sd_bus_message_skip(r->m, "v"); /* a later version knows it */
+}
+
+static int read_node_fact(Reader *r, const char *name, void *of) {
+        ObservedNode *n = of;
+
+        if (strcmp(name, "Name") == 0)
+                return read_text(r->m, ISCSI_NAME_MAX, &n->iscsi_name);
+        if (strcmp(name, "Why") == 0)
+                return read_text(r->m, DRIFT_MAX, &n->why);
+        return sd_bus_message_skip(r->m, "v");
+}
+
+static int read_facts(Reader *r, read_fact_t read_fact, void *of) {
         const char *name;
         int n;
 
-        n = sd_bus_message_enter_container(r->m, 'e', "sv");
-        if (n <= 0)
-                return n;
-        n = sd_bus_message_read(r->m, "s", &name);
-        if (n < 0)
-                return n;
-        if (strcmp(name, "Interface") == 0)
-                n = read_text(r->m, DIRECTORY_MAX, &p->interface);
-        else if (strcmp(name, "InterfaceMissing") == 0)
-                n = read_flag(r->m, &p->interface_missing);
-        else if (strcmp(name, "Drift") == 0)
-                n = read_text(r->m, DRIFT_MAX, &p->drift);
-        else
-                n = sd_bus_message_skip(r->m, "v");
-        if (n >= 0)
-                n = sd_bus_message_exit_container(r->m);
-        return n < 0 ? n : 1;
-}
-
-static int read_facts(Reader *r, ObservedPort *p) {
-        int n;
-
         n = sd_bus_message_enter_container(r->m, 'a', "{sv}");
-        while (n >= 0 && (n = read_fact(r, p)) > 0)
-                ;
+        while (n >= 0 && (n = sd_bus_message_enter_container(r->m, 'e', "sv")) > 0) {
+                n = sd_bus_message_read(r->m, "s", &name);
+                if (n >= 0)
+                        n = read_fact(r, name, of);
+                if (n >= 0)
+                        n = sd_bus_message_exit_container(r->m);
+        }
         return n < 0 ? n : sd_bus_message_exit_container(r->m);
 }
 
@@ -160,42 +167,12 @@ static int read_port(Reader *r) {
         if (n >= 0)
                 n = sd_bus_message_exit_container(r->m);
         if (n >= 0)
-                n = read_facts(r, p);
+                n = read_facts(r, read_port_fact, p);
         check_portals(r, p);
         if (n >= 0)
                 n = sd_bus_message_exit_container(r->m);
 
         return n < 0 ? n : 1;
-}
-
-static int read_node_fact(Reader *r) {
-        const char *name;
-        int n;
-
-        n = sd_bus_message_enter_container(r->m, 'e', "sv");
-        if (n <= 0)
-                return n;
-        n = sd_bus_message_read(r->m, "s", &name);
-        if (n < 0)
-                return n;
-        if (strcmp(name, "Name") == 0)
-                n = read_text(r->m, ISCSI_NAME_MAX, &r->node->iscsi_name);
-        else if (strcmp(name, "Why") == 0)
-                n = read_text(r->m, DRIFT_MAX, &r->node->why);
-        else
-                n = sd_bus_message_skip(r->m, "v");
-        if (n >= 0)
-                n = sd_bus_message_exit_container(r->m);
-        return n < 0 ? n : 1;
-}
-
-static int read_node_facts(Reader *r) {
-        int n;
-
-        n = sd_bus_message_enter_container(r->m, 'a', "{sv}");
-        while (n >= 0 && (n = read_node_fact(r)) > 0)
-                ;
-        return n < 0 ? n : sd_bus_message_exit_container(r->m);
 }
 
 int peer_read_observed(sd_bus_message *m, const char *backend, const char *node, ObservedNode *ret) {
@@ -218,7 +195,7 @@ int peer_read_observed(sd_bus_message *m, const char *backend, const char *node,
         if (r >= 0)
                 r = sd_bus_message_exit_container(m);
         if (r >= 0)
-                r = read_node_facts(&reader);
+                r = read_facts(&reader, read_node_fact, reader.node);
         if (r < 0)
                 return r;
 

@@ -231,6 +231,17 @@ static char *task_explain(const Task *t, const BackendResult *result) {
         return backend_batch_explain(b, numbers, result->failed_item, result->message);
 }
 
+/* A removal that cannot go on just now is taken up again later. */
+static void task_put_off(Task *t, const BackendResult *result) {
+        t->refusal = result->refusal;
+        t->why = strdup(result->message);
+        task_keep_half_done(t, "the removal is tried again by itself");
+}
+
+static bool task_is_put_off(const Task *t, const BackendResult *result) {
+        return t->resumes && plan_removes(&t->plan) && refusal_passes(result->refusal);
+}
+
 static void task_applied(const BackendResult *result, void *userdata) {
         Task *t = userdata;
 
@@ -248,18 +259,13 @@ static void task_applied(const BackendResult *result, void *userdata) {
                 if (!t->repeated && !t->late) {
                         t->repeated = true;
                         task_apply(t);
-                } else {
-                        t->refusal = result->refusal;
-                        t->why = strdup(result->message);
-                        task_keep_half_done(t, "the removal is tried again by itself");
-                }
+                } else
+                        task_put_off(t, result);
                 return;
         }
 
-        if (t->resumes && plan_removes(&t->plan) && refusal_passes(result->refusal)) {
-                t->refusal = result->refusal;
-                t->why = strdup(result->message);
-                task_keep_half_done(t, "the removal is tried again by itself");
+        if (task_is_put_off(t, result)) {
+                task_put_off(t, result);
                 return;
         }
 
@@ -274,11 +280,9 @@ static void task_checked(const BackendResult *result, void *userdata) {
         if (result->refusal == REFUSAL_NONE) {
                 t->n_checked++;
                 task_apply(t);
-        } else if (t->resumes && refusal_passes(result->refusal)) {
-                t->refusal = result->refusal;
-                t->why = strdup(result->message);
-                task_keep_half_done(t, "the removal is tried again by itself");
-        } else
+        } else if (task_is_put_off(t, result))
+                task_put_off(t, result);
+        else
                 task_fail(t, result->refusal, strdup(result->message));
 }
 

@@ -2,6 +2,7 @@
 
 /* The first pass: what the store wants against what the backend has, in every combination. */
 
+#include "batch.h"
 #include "calls.h"
 #include "fault-base.h"
 
@@ -302,6 +303,37 @@ static void restart_well(Base *b) {
         base_assert_untouched(b, "a good start after a bad one");
 }
 
+/* A thousand ports that are as they should be: one list, one look at each node, and nothing is done. */
+static void test_thousand_unchanged(void) {
+        g_autoptr(Base) b = base_new();
+        g_autofree char *before = NULL, *after = NULL;
+
+        for (unsigned port = 4000; port < 4100; port++)
+                must_call(b->bus, "CreateTCPProtocolEndpoint", "oqoa{sv}", ROOT_PATH "/ip/_3127_2e0_2e0_2e1", (int) port,
+                          DEFAULT_GROUP, 0);
+        for (unsigned i = 0; i < 10; i++) {
+                g_autofree char *name = g_strdup_printf("iqn.2026-11.org.example:n%u", i);
+                sd_bus_message *m = batch_new(b->bus);
+
+                must_call(b->bus, "CreateiSCSINode", "sa{sv}", "", 1, "Name", "s", name);
+                for (unsigned port = 4000; port < 4100; port++) {
+                        g_autofree char *portal = g_strdup_printf("127.0.0.1:%u", port);
+
+                        batch_add(m, name, "", portal);
+                }
+                g_strfreev(batch_call(b->bus, batch_end(m, BATCH_DEFAULT)));
+        }
+
+        before = fault_memory(b->service);
+        stop(b);
+        start(b);
+        after = fault_memory(b->service);
+        g_assert_cmpstr(after, ==, before);
+        g_assert_cmpuint(fault_log_count(b->service, "ListNodes"), ==, 1);
+        g_assert_cmpuint(fault_log_count(b->service, "Observe"), ==, 11); /* and the base's own node */
+        g_assert_cmpuint(fault_log_count(b->service, "Apply"), ==, 0);
+}
+
 /* The other role's backend is away: a node that has nothing to do with it is as it is, is said to be so, and drifts as ever. */
 static void test_other_role_absent(void) {
         g_autofree char *node = node_path(BASE_NODE), *port = port_path(BASE_NODE, 1), *status = NULL, *text = NULL,
@@ -589,6 +621,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/startup/surplus-and-missing", test_surplus_and_missing);
         g_test_add_func("/startup/foreign", test_foreign);
         g_test_add_func("/startup/foreign-port-in-managed-node", test_foreign_port_in_managed_node);
+        g_test_add_func("/startup/thousand-unchanged", test_thousand_unchanged);
         g_test_add_func("/startup/other-role-absent", test_other_role_absent);
         g_test_add_func("/startup/backend-absent", test_backend_absent);
         g_test_add_func("/startup/bad-observation", test_bad_observation);
